@@ -1,0 +1,95 @@
+package events
+
+import "time"
+
+// Clock names one of the ends that a link can come to.
+type Clock string
+
+// The clocks.
+const (
+	ClockAccess  Clock = "access"  // the bearer, of a link that cannot be refreshed
+	ClockRefresh Clock = "refresh" // the refresh credential
+	ClockConsent Clock = "consent" // what the user agreed to
+)
+
+// ConsentExpiring asks for a reconsent while the link still works. It carries
+// expirytime = EndsAt: after that a ConsentRequired speaks instead.
+type ConsentExpiring struct {
+	Address
+	Nickname   string    `json:"nickname,omitempty"`
+	Generation uint64    `json:"generation"`
+	Consent    uint64    `json:"consent"`
+	Clock      Clock     `json:"clock"`
+	EndsAt     time.Time `json:"ends_at"`
+}
+
+// ConsentRequired says that only the user can bring the link back. It is sent
+// once; silence follows until a reconsent (R9).
+type ConsentRequired struct {
+	Address
+	Nickname   string `json:"nickname,omitempty"`
+	Generation uint64 `json:"generation"`
+	Consent    uint64 `json:"consent"`
+	// Reason is a snake_case word: outcome_unknown, grant_dead,
+	// ambiguous_consumed, refresh_expired, no_refresh_token, policy …
+	Reason string `json:"reason"`
+}
+
+// ConsentFailed says that a consent flow came to nothing. The link, if it had a
+// token before, is as it was.
+type ConsentFailed struct {
+	Address
+	Nickname   string `json:"nickname,omitempty"`
+	Generation uint64 `json:"generation,omitempty"`
+	Consent    uint64 `json:"consent,omitempty"`
+	Reason     string `json:"reason"` // outcome_unknown, refused, unverified …
+}
+
+// LinkRecovered withdraws an earlier prompt: the link works again without the user.
+type LinkRecovered struct {
+	Address
+	Nickname   string `json:"nickname,omitempty"`
+	Generation uint64 `json:"generation"`
+	Consent    uint64 `json:"consent"`
+	From       string `json:"from"` // the state it came back from: uncertain, consent_required …
+}
+
+// TokenRejected says that freshly issued tokens are refused, so refreshing has
+// stopped: either the API does not accept what the provider issues, or two
+// clients of one login kill each other's token (R19).
+type TokenRejected struct {
+	Address
+	Nickname   string `json:"nickname,omitempty"`
+	Generation uint64 `json:"generation"`
+	Reason     string `json:"reason"` // refused_fresh, foreign_kills
+	// Count is how many rotations or kills were seen within Window seconds.
+	Count  uint64 `json:"count,omitempty"`
+	Window uint64 `json:"window_seconds,omitempty"`
+}
+
+// CredentialsRequired says that a link whose credential lives only in a session
+// has no session that answers (R18).
+type CredentialsRequired struct {
+	Address
+	Nickname   string `json:"nickname,omitempty"`
+	Generation uint64 `json:"generation"`
+	Reason     string `json:"reason"` // no_answer, refused
+}
+
+// AppSuspended says that the provider refuses our own registration, so no link
+// of App is refreshed until an operator has seen to it. Address is the link
+// whose attempt was told so: an app has no outbox of its own.
+type AppSuspended struct {
+	Address
+	App    string `json:"app"`
+	Reason string `json:"reason"` // invalid_client, unauthorized_client …
+}
+
+// AppResumed says that the registration works again. Address is the link whose
+// attempt showed it.
+type AppResumed struct {
+	Address
+	App string `json:"app"`
+	// SuspendedAt is when the suspension began.
+	SuspendedAt *time.Time `json:"suspended_at,omitempty"`
+}
