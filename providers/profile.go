@@ -1,0 +1,125 @@
+package providers
+
+import "time"
+
+// Profile is what is known of one provider: where it is, who we are to it, and
+// how it behaves. Built-in profiles hold behaviour; the operator's config lays
+// addresses and credentials over one of them (ParseProfile, ProfileFromNode).
+// The zero value of every behavioural field is the careful one.
+//
+// A Profile is a value; share copies, and do not change its slices.
+type Profile struct {
+	// Base names the built-in profile that this one started from.
+	Base string `yaml:"profile"`
+	// App names another provider whose registration, rate limit and breaker this
+	// one shares. Empty: the provider is its own app.
+	App string `yaml:"app"`
+
+	// Issuer is the `iss` of ID tokens, compared exactly. IssOverride replaces it
+	// for providers whose `iss` is not a URL or not their address.
+	Issuer      string `yaml:"issuer"`
+	IssOverride string `yaml:"iss_override"`
+	// TokenURL is the only address that Refresh ever sends a secret to.
+	TokenURL      string `yaml:"token_url"`
+	AuthorizeURL  string `yaml:"authorize_url"`
+	RevocationURL string `yaml:"revocation_url"`
+	JWKSURL       string `yaml:"jwks_url"`
+	UserinfoURL   string `yaml:"userinfo_url"`
+	AccountsURL   string `yaml:"accounts_url"`
+	CustomerURL   string `yaml:"customer_url"`
+	// AccountsIDs says where account ids stand in the accounts endpoint's reply.
+	AccountsIDs string `yaml:"accounts_ids"`
+
+	ClientID string `yaml:"client_id"`
+	// ClientSecretFile, or ClientSecretFiles with the newest first: the next one
+	// is tried by the next attempt after an answer `invalid_client`. Paths are
+	// relative to Options.BaseDir.
+	ClientSecretFile  string   `yaml:"client_secret_file"`
+	ClientSecretFiles []string `yaml:"client_secret_files"`
+	// AuthStyle has no default: x/oauth2 finds the style of an unknown provider by
+	// presenting the refresh token a second time.
+	AuthStyle AuthStyle `yaml:"auth_style"`
+	Scopes    []string  `yaml:"scopes"`
+
+	Rotation Rotation `yaml:"rotation"`
+	Replay   Replay   `yaml:"replay"`
+	OnReuse  OnReuse  `yaml:"on_reuse"`
+	// NewRefreshInvalidatesOldAccess: one live bearer at a time; subscribers must
+	// drop their caches on every rotation.
+	NewRefreshInvalidatesOldAccess bool `yaml:"new_refresh_invalidates_old_access"`
+	// PreviousStillValid: the previous bearer lives on to its own expiry. Left
+	// out, it is the opposite of NewRefreshInvalidatesOldAccess.
+	PreviousStillValid *bool `yaml:"previous_still_valid"`
+	// LastChance presents a forbidden token once more when nothing is left to lose.
+	LastChance bool `yaml:"last_chance"`
+
+	Bearer BearerKind `yaml:"bearer"`
+	// BearerExpiry names the clock that governs the bearer. Empty: expires_in.
+	BearerExpiry BearerExpiry `yaml:"bearer_expiry"`
+	// AccessTTLDefault is the bearer's life where the response gives none; 0: unknown.
+	AccessTTLDefault time.Duration `yaml:"access_ttl_default"`
+	// RefreshIdle is how long an unused refresh token lives, counted from the
+	// request that returned or used it. RefreshAbsolute is counted from consent.
+	RefreshIdle     time.Duration `yaml:"refresh_idle"`
+	RefreshAbsolute time.Duration `yaml:"refresh_absolute"`
+	// RefreshExpiryFields are response fields that give the refresh token's life
+	// in seconds; the first one present counts.
+	RefreshExpiryFields []string `yaml:"refresh_expiry_fields"`
+	// AbsoluteExpiryField is the response field that gives the life of the whole
+	// consent in seconds.
+	AbsoluteExpiryField string `yaml:"absolute_expiry_field"`
+
+	// IDTokenAlgs pins the signature algorithms of ID tokens. Empty: ID tokens
+	// are not verified and prove nothing.
+	IDTokenAlgs      []string         `yaml:"id_token_algs"`
+	IDTokenOnRefresh IDTokenOnRefresh `yaml:"id_token_on_refresh"`
+
+	// RenewAt is the fraction of the bearer's life at which to renew ahead of
+	// need; 0: only on demand.
+	RenewAt float64 `yaml:"renew_at"`
+	// RenewMargin is how long before expiry a report `expiring` is due.
+	RenewMargin time.Duration `yaml:"renew_margin"`
+	// MinInterval is the least time between two refreshes of one link.
+	MinInterval time.Duration `yaml:"min_interval"`
+	// KeepAlive is the age at which an unused refresh token is renewed so that it
+	// does not die idle; 0: never.
+	KeepAlive time.Duration `yaml:"keep_alive"`
+	// Concurrency is the number of refreshes that one worker runs at once.
+	Concurrency int  `yaml:"concurrency"`
+	Rate        Rate `yaml:"rate"`
+
+	// MaxLiveGrants is how many grants per user and app the provider keeps; 0: unknown.
+	MaxLiveGrants           int    `yaml:"max_live_grants"`
+	RevokeKillsSiblings     bool   `yaml:"revoke_kills_sibling_grants"`
+	OnDifferentLogin        Policy `yaml:"on_different_login"`
+	TerminalAliases         []Sign `yaml:"terminal_aliases"`
+	ConfigAliases           []Sign `yaml:"config_aliases"`
+	TransientCodes          []Sign `yaml:"transient_codes"`
+	SuccessStatusErrors     bool   `yaml:"success_status_errors"`
+	Unavailable503IsRefusal bool   `yaml:"unavailable_503_is_refusal"`
+
+	// AllowLoopback permits http and addresses of this host; AllowPrivate permits
+	// private networks, over https. Link-local addresses are never permitted.
+	AllowLoopback bool `yaml:"allow_loopback"`
+	AllowPrivate  bool `yaml:"allow_private"`
+
+	// Provenance of the behavioural facts.
+	Source     string     `yaml:"source_url"`
+	VerifiedOn string     `yaml:"verified_on"`
+	Confidence Confidence `yaml:"confidence"`
+}
+
+// Rate is the provider's published limit per app: Limit requests in Window. The
+// zero Rate is no known limit.
+type Rate struct {
+	Limit  int           `yaml:"limit"`
+	Window time.Duration `yaml:"window"`
+}
+
+// PreviousLives says whether the previous bearer stays usable after a refresh.
+func (p Profile) PreviousLives() bool {
+	if p.PreviousStillValid != nil {
+		return *p.PreviousStillValid
+	}
+	return !p.NewRefreshInvalidatesOldAccess
+}

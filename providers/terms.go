@@ -1,0 +1,84 @@
+package providers
+
+// AuthStyle is how the client authenticates at the token endpoint.
+type AuthStyle string
+
+// The styles that are built. private_key_jwt and mtls are named in the design
+// and refused by Validate until they exist.
+const (
+	AuthBasic AuthStyle = "basic" // HTTP Basic, form-encoded first (RFC 6749, 2.3.1)
+	AuthPost  AuthStyle = "post"  // client_id and client_secret in the body
+	AuthNone  AuthStyle = "none"  // a public client: client_id alone
+)
+
+// Rotation is whether a refresh returns a new refresh token.
+type Rotation string
+
+// An empty Rotation counts as RotationAlways.
+const (
+	RotationNone     Rotation = "none"
+	RotationOptional Rotation = "optional"
+	RotationAlways   Rotation = "always"
+)
+
+// OnReuse is what the provider does when it sees a used refresh token again.
+type OnReuse string
+
+// An empty OnReuse is unknown.
+const (
+	ReuseIgnored        OnReuse = "ignore"
+	ReuseRefused        OnReuse = "error"
+	ReuseRevokesFamily  OnReuse = "revoke_family"
+	ReuseRevokesSession OnReuse = "revoke_session"
+)
+
+// BearerKind names the token that services send.
+type BearerKind string
+
+// An empty BearerKind is BearerAccess.
+const (
+	BearerAccess BearerKind = "access"
+	BearerID     BearerKind = "id"
+)
+
+// BearerExpiry names the clock that governs the bearer. Clocks are never mixed:
+// an ID token may outlive its access token by weeks.
+type BearerExpiry string
+
+// An empty BearerExpiry is ExpiryExpiresIn. ExpiryJWT reads the `exp` of the
+// bearer itself; opaque bearers are never parsed.
+const (
+	ExpiryExpiresIn BearerExpiry = "expires_in"
+	ExpiryJWT       BearerExpiry = "jwt_exp"
+	ExpiryFixed     BearerExpiry = "fixed"
+)
+
+// IDTokenOnRefresh is whether a refresh must return an ID token (OIDC Core 12.2
+// leaves it to the provider).
+type IDTokenOnRefresh string
+
+// An empty IDTokenOnRefresh is IDTokenOptional.
+const (
+	IDTokenOptional IDTokenOnRefresh = "optional"
+	IDTokenRequired IDTokenOnRefresh = "required"
+)
+
+// Policy is what happens when a reconsent names another login.
+type Policy string
+
+// An empty Policy is PolicyReplace.
+const (
+	PolicyReplace  Policy = "replace"
+	PolicyHold     Policy = "hold"
+	PolicyKeepBoth Policy = "keep_both"
+)
+
+// Confidence says how a profile's facts were come by.
+type Confidence string
+
+// Vendor's documentation, seen in practice, or neither.
+const (
+	Documented Confidence = "documented"
+	Observed   Confidence = "observed"
+	Guessed    Confidence = "guessed"
+)
