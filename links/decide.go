@@ -1,0 +1,235 @@
+package links
+
+import (
+	"time"
+
+	"github.com/regrant/regrant/events"
+)
+
+// Trigger is what was heard of a link: a report of a dead bearer, or a timer.
+type Trigger struct {
+	// Timer: the link's due time fired. The other fields are then unset.
+	Timer bool
+	// Generation or Fingerprint names the bearer that the reporter used.
+	Generation  uint64
+	Fingerprint string
+	Reason      events.Reason
+}
+
+// unauthorized says that the provider refused the bearer: a 401 was seen.
+func (t Trigger) unauthorized() bool { return !t.Timer && t.Reason == events.ReasonUnauthorized }
+
+// Standing is what a process knows by itself about an attempt. No other host's
+// clock is part of it.
+type Standing uint8
+
+// The standings of an attempt.
+const (
+	// Watched: somebody's attempt that this process has not watched for a whole patience.
+	Watched Standing = iota
+	// Over: watched for a patience, under the lock that its owner stopped renewing. Its
+	// answer may still come: the owner may be slow, or its answer spooled.
+	Over
+	// Closed: this process's own; its connection is closed and no answer can come.
+	Closed
+	// Unsent: this process's own; it never reached the socket.
+	Unsent
+)
+
+// Sight is a Standing with its time: the rest of the patience for Watched, how
+// long ago it was settled otherwise.
+type Sight struct {
+	Standing Standing
+	Rest     time.Duration
+	Since    time.Duration
+}
+
+// View is all that a decision needs beside the record.
+type View struct {
+	// Now is the judging clock. A timer's own stamp from the server counts if it is later:
+	// a worker whose clock is behind must not send a fired timer round in circles.
+	Now   time.Time
+	Rules Rules
+	// Jitter in [0, 1).
+	Jitter float64
+	// See tells the standing of a listed attempt.
+	See func(attempt string) Sight
+	// StoreNow is the store's own clock, asked for only when Decide says AskStore;
+	// Asked with a zero StoreNow means that it did not answer.
+	StoreNow time.Time
+	Asked    bool
+}
+
+// Action is what a handler does with a link.
+type Action uint8
+
+// The actions. Each but Wait, AskStore and Future ends in timer, outbox, ack.
+const (
+	// Wait: put the message back (model: D_LATER).
+	Wait Action = iota
+	// Finish: nothing to do but to finish what the record says: timer, then outbox (D_FINISH).
+	Finish
+	// Begin: write an intent and present (D_INTENT).
+	Begin
+	// Repeat: write another intent beside the listed ones and present (D_TAKE, may_repeat).
+	Repeat
+	// Postpone: repeat later, on a timer.
+	Postpone
+	// GiveUp: no presentation may be repeated; judge the link uncertain or beyond (D_TAKE, D_EXPIRE).
+	GiveUp
+	// Clear: our own attempt was never sent; take it out (model: notsent).
+	Clear
+	// Mark: note that the old bearer was refused, while the outcome is unknown.
+	Mark
+	// Condemn: nothing is left to present.
+	Condemn
+	// Check: verify the saved answer again.
+	Check
+	// AskStore: decide again with the store's clock.
+	AskStore
+	// Future: the report names a generation that this record has not reached.
+	Future
+)
+
+var actionNames = [...]string{"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future"}
+
+func (a Action) String() string { return actionNames[a] }
+
+// Decision is an action with its reason, which is shown to operators.
+type Decision struct {
+	Action Action
+	// After is the pause of Wait.
+	After  time.Duration
+	Reason string
+}
+
+// Decide says what to do after t was heard of the link (model: decide). Two
+// processes that decide the same thing at the same time are kept apart by the
+// compare-and-set of the write that follows, not here.
+func (l Link) Decide(t Trigger, v View) Decision {
+	if !t.Timer {
+		if t.Generation > l.Generation {
+			return Decision{Action: Future, Reason: "future_generation"}
+		}
+		if !l.names(t) {
+			return Decision{Action: Finish, Reason: "stale"}
+		}
+	}
+	switch l.Status {
+	case Active:
+		return l.decideActive(t, v)
+	case Refreshing:
+		return l.decideRefreshing(v)
+	case Uncertain:
+		return l.decideUncertain(t, v)
+	case Unverified:
+		if t.Timer && l.IsDue(v.Now) {
+			return Decision{Action: Check, Reason: "verify_again"}
+		}
+		return Decision{Action: Finish, Reason: "unverified"}
+	default:
+		return Decision{Action: Finish, Reason: string(l.Status)}
+	}
+}
+
+// names says whether a report is about the current bearer. A fingerprint that
+// is not the current one's is stale: it was replaced, or it never was ours.
+func (l Link) names(t Trigger) bool {
+	if t.Generation != 0 {
+		return t.Generation == l.Generation
+	}
+	return t.Fingerprint != "" && t.Fingerprint == l.Fingerprint
+}
+
+func (l Link) decideActive(t Trigger, v View) Decision {
+	if l.DueFor == DueRetry && !l.IsDue(v.Now) {
+		return Decision{Action: Finish, Reason: "retry_is_scheduled"} // the timer carries the duty, and the provider's Retry-After
+	}
+	if reason, due := l.due(t, v); !due {
+		return Decision{Action: Finish, Reason: reason}
+	}
+	if !l.Refreshable {
+		return Decision{Action: Condemn, Reason: ReasonNoRefreshToken}
+	}
+	if !l.RefreshExpiresAt.IsZero() && !v.Now.Before(l.RefreshExpiresAt) {
+		return Decision{Action: Condemn, Reason: ReasonRefreshExpired}
+	}
+	if rest := l.IssuedAt.Add(v.Rules.MinInterval).Sub(v.Now); rest > 0 {
+		return Decision{Action: Wait, After: min(rest, v.Rules.MinInterval), Reason: "minimum_interval"}
+	}
+	return Decision{Action: Begin, Reason: "due"}
+}
+
+// due is section 5 step 4: a 401 was seen, or the bearer is inside its margin.
+func (l Link) due(t Trigger, v View) (reason string, due bool) {
+	switch {
+	case t.Timer && l.IsDue(v.Now), l.Refused, t.unauthorized():
+		return "", true
+	case t.Timer:
+		return "not_due_yet", false
+	case v.Rules.expiring(l, v.Now):
+		return "", true
+	default:
+		return "bearer_not_expiring", false
+	}
+}
+
+func (l Link) decideRefreshing(v View) Decision {
+	cur, ok := l.Current()
+	if !ok {
+		return Decision{Action: Clear, Reason: "no_attempt_listed"} // a record that no code of ours writes; Clear mends it
+	}
+	sight := v.See(cur.ID)
+	switch sight.Standing {
+	case Unsent:
+		return Decision{Action: Clear, Reason: "not_sent"}
+	case Watched:
+		return Decision{Action: Wait, After: sight.Rest, Reason: "attempt_under_way"}
+	}
+	repeat, asked := l.mayRepeat(v)
+	switch {
+	case !asked:
+		return Decision{Action: AskStore}
+	case !repeat:
+		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
+	case len(l.Attempts) > 1 && l.DueFor != DueRepeat:
+		return Decision{Action: Postpone, Reason: "ambiguous_again"}
+	case l.DueFor == DueRepeat && !l.IsDue(v.Now):
+		return Decision{Action: Finish, Reason: "repeat_is_scheduled"}
+	default:
+		return Decision{Action: Repeat, Reason: "replay_allowed"}
+	}
+}
+
+// mayRepeat is the provider's replay rule. A window is counted on the store's
+// clock alone, from the generation's first intent, and a call that begins now
+// must end inside it (model: may_repeat; W_GRACEWATCH shows why not by watching).
+func (l Link) mayRepeat(v View) (repeat, asked bool) {
+	switch v.Rules.Replay {
+	case Safe:
+		return true, true
+	case Grace, UntilSuccessorUsed:
+		if !v.Asked {
+			return false, false
+		}
+		if v.StoreNow.IsZero() || l.FirstIntentAt.IsZero() {
+			return false, true
+		}
+		return !v.StoreNow.Add(v.Rules.Deadline).After(l.FirstIntentAt.Add(v.Rules.Window)), true
+	default:
+		return false, true
+	}
+}
+
+func (l Link) decideUncertain(t Trigger, v View) Decision {
+	if cur, ok := l.Current(); ok && v.See(cur.ID).Standing == Unsent {
+		return Decision{Action: Clear, Reason: "not_sent"}
+	}
+	if t.unauthorized() && !l.Refused {
+		return Decision{Action: Mark, Reason: "bearer_refused"}
+	}
+	if t.Timer && l.IsDue(v.Now) {
+		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
+	}
+	return Decision{Action: Finish, Reason: "uncertain"}
+}

@@ -1,0 +1,230 @@
+package links
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/regrant/regrant/events"
+)
+
+// Version is the layout of the record that this code writes.
+const Version = 1
+
+// Bounds of the lists in a record. The record is read and written on every
+// refresh, so nothing in it may grow with a link's age.
+const (
+	maxHistory  = 20
+	maxConsents = 20
+	maxAttempts = 8
+	maxKept     = 4
+)
+
+// Attempt is one presentation of a credential to the provider, listed before it
+// is made. It belongs to the consent and generation of the record that lists it.
+type Attempt struct {
+	// ID is a ULID of its own for every attempt.
+	ID string `json:"id"`
+	// Worker and At tell an operator who and when by that worker's clock. Nothing is decided on either.
+	Worker string    `json:"worker"`
+	At     time.Time `json:"at"`
+	// Last marks the one presentation that last_chance allows.
+	Last bool `json:"last,omitzero"`
+}
+
+// Kept is a sealed answer that is not the current token set.
+type Kept struct {
+	Kind       KeptKind  `json:"kind"`
+	Attempt    string    `json:"attempt"`
+	Consent    uint64    `json:"consent"`
+	Generation uint64    `json:"generation"`
+	At         time.Time `json:"at"`
+	Sealed     []byte    `json:"sealed"`
+}
+
+// KeptKind says why an answer is kept aside.
+type KeptKind string
+
+// The kinds of kept answers.
+const (
+	// KeptPending waits for verification (Unverified).
+	KeptPending KeptKind = "pending"
+	// KeptCandidate is a second success of one generation: tried when the current grant turns out dead.
+	KeptCandidate KeptKind = "candidate"
+	// KeptLate lost to a newer consent or a logout: never promoted.
+	KeptLate KeptKind = "late"
+	// KeptHostile failed verification: evidence.
+	KeptHostile KeptKind = "hostile"
+)
+
+// Consent records what a user granted when (REQUIREMENTS R27).
+type Consent struct {
+	Number   uint64    `json:"number"`
+	At       time.Time `json:"at"`
+	Cause    string    `json:"cause"`
+	Event    string    `json:"event,omitzero"`
+	Scopes   []string  `json:"scopes,omitzero"`
+	Accounts []string  `json:"accounts,omitzero"`
+	Until    time.Time `json:"until,omitzero"`
+}
+
+// Change is one line of a link's bounded history.
+type Change struct {
+	At         time.Time `json:"at"`
+	What       string    `json:"what"`
+	Generation uint64    `json:"generation"`
+	Consent    uint64    `json:"consent"`
+	Attempt    string    `json:"attempt,omitzero"`
+}
+
+// Link is the record of one link. It is a value: transitions return another one
+// and never change what they were called on.
+type Link struct {
+	Version int `json:"v"`
+	events.Address
+	User     string `json:"user"`
+	Nickname string `json:"nickname,omitzero"`
+	Status   Status `json:"status"`
+	// Generation counts committed token sets, Consent completed consents; both from 1.
+	Generation uint64 `json:"generation"`
+	Consent    uint64 `json:"consent"`
+	// Subject is the HMAC of (iss, client_id, sub); empty when the provider names nobody.
+	Subject string `json:"subject,omitzero"`
+	// ClientID is the registration that the grant was issued to.
+	ClientID string   `json:"client_id,omitzero"`
+	Scopes   []string `json:"scopes,omitzero"`
+	Accounts []string `json:"accounts,omitzero"`
+	// The clocks. Zero means unknown, which is not the same as never.
+	ExpiresAt        time.Time `json:"expires_at,omitzero"`
+	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
+	ConsentExpiresAt time.Time `json:"consent_expires_at,omitzero"`
+	// IssuedAt is when the current generation was asked for, by the clock of the worker that asked.
+	IssuedAt time.Time `json:"issued_at,omitzero"`
+	// Fingerprint names the current bearer.
+	Fingerprint string `json:"fingerprint,omitzero"`
+	// Refused: a 401 was reported for the current generation.
+	Refused bool `json:"refused,omitzero"`
+	// Refreshable: the sealed part holds a refresh token.
+	Refreshable bool `json:"refreshable,omitzero"`
+
+	// Attempts are the presentations of this consent and generation that were not cleared, oldest first.
+	Attempts []Attempt `json:"attempts,omitzero"`
+	// FirstIntentAt is the store's own time of this generation's first intent; zero means unknown.
+	FirstIntentAt time.Time `json:"first_intent_at,omitzero"`
+	// AnswersUntil: in Uncertain, until when an answer may still come.
+	AnswersUntil time.Time `json:"answers_until,omitzero"`
+	// Failures counts presentations in a row that did not reach the provider or were put off by it.
+	Failures int `json:"failures,omitzero"`
+
+	// Due is when the link wants attention next, DueFor why, DueNumber the version of both.
+	Due       time.Time `json:"due,omitzero"`
+	DueFor    DueFor    `json:"due_for,omitzero"`
+	DueNumber uint64    `json:"due_no,omitzero"`
+
+	// EventNumber counts the link's events; Outbox holds those not known to be stored.
+	EventNumber uint64  `json:"event_no"`
+	Outbox      []Entry `json:"outbox,omitzero"`
+
+	Kept     []Kept    `json:"kept,omitzero"`
+	Consents []Consent `json:"consents,omitzero"`
+	History  []Change  `json:"history,omitzero"`
+
+	// Sealed is the token set of the current consent and generation.
+	Sealed []byte `json:"sealed,omitzero"`
+}
+
+// ErrRecord means that a stored record cannot be read by this version.
+var ErrRecord = errors.New("unreadable link record")
+
+// Encode returns the stored form of a link.
+func (l Link) Encode() ([]byte, error) { return json.Marshal(l) }
+
+// Decode reads a stored link. It refuses a newer layout than it knows: an old
+// worker must not write back a record with fields missing.
+func Decode(data []byte) (Link, error) {
+	var l Link
+	if err := json.Unmarshal(data, &l); err != nil {
+		return Link{}, fmt.Errorf("%w: not JSON of a link", ErrRecord)
+	}
+	if l.Version != Version {
+		return Link{}, fmt.Errorf("%w: layout %d, this worker knows %d: run the newer version", ErrRecord, l.Version, Version)
+	}
+	return l, nil
+}
+
+// Lists says whether an attempt is listed as one of the current consent and generation.
+func (l Link) Lists(attempt string) bool {
+	return slices.ContainsFunc(l.Attempts, func(a Attempt) bool { return a.ID == attempt })
+}
+
+// Current is the newest listed attempt.
+func (l Link) Current() (Attempt, bool) {
+	if len(l.Attempts) == 0 {
+		return Attempt{}, false
+	}
+	return l.Attempts[len(l.Attempts)-1], true
+}
+
+// Committed says whether this attempt's answer became a generation already.
+func (l Link) Committed(attempt string) bool {
+	return slices.ContainsFunc(l.History, func(c Change) bool { return c.Attempt == attempt && c.What == changeCommit })
+}
+
+// Observed fills in what only a read can tell: the store's own time of the
+// first intent. The intent itself cannot know it, each later write keeps it.
+// Stores call it on every read with the time at which the revision was stored.
+func (l Link) Observed(storedAt time.Time) Link {
+	if len(l.Attempts) > 0 && l.FirstIntentAt.IsZero() && l.Status == Refreshing {
+		l.FirstIntentAt = storedAt
+	}
+	return l
+}
+
+// BearerAlive says whether the current bearer may still work, as far as anybody knows.
+func (l Link) BearerAlive(now time.Time) bool {
+	return !l.Refused && (l.ExpiresAt.IsZero() || now.Before(l.ExpiresAt))
+}
+
+// keep adds a kept answer, once per attempt; the oldest goes when there are too many.
+func (l Link) keep(k Kept) Link {
+	if slices.ContainsFunc(l.Kept, func(o Kept) bool { return o.Attempt == k.Attempt && o.Kind == k.Kind }) {
+		return l
+	}
+	l.Kept = append(slices.Clone(l.Kept), k)
+	if extra := len(l.Kept) - maxKept; extra > 0 {
+		l.Kept = l.Kept[extra:]
+	}
+	return l
+}
+
+// drop removes the kept answers of one kind.
+func (l Link) drop(kind KeptKind) Link {
+	l.Kept = slices.DeleteFunc(slices.Clone(l.Kept), func(k Kept) bool { return k.Kind == kind })
+	return l
+}
+
+// KeptOf returns the newest kept answer of a kind.
+func (l Link) KeptOf(kind KeptKind) (Kept, bool) {
+	for i := len(l.Kept) - 1; i >= 0; i-- {
+		if l.Kept[i].Kind == kind {
+			return l.Kept[i], true
+		}
+	}
+	return Kept{}, false
+}
+
+const (
+	changeCreate  = "created"
+	changeCommit  = "committed"
+	changeVerdict = "verdict"
+)
+
+func (l Link) remember(now time.Time, what, attempt string) Link {
+	l.History = append(slices.Clone(l.History), Change{At: now, What: what, Generation: l.Generation, Consent: l.Consent, Attempt: attempt})
+	if extra := len(l.History) - maxHistory; extra > 0 {
+		l.History = l.History[extra:]
+	}
+	return l
+}

@@ -1,0 +1,245 @@
+package links
+
+import (
+	"time"
+
+	"github.com/regrant/regrant/events"
+)
+
+// Result is what became of an answer that met the record.
+type Result uint8
+
+// The results of Commit.
+const (
+	// ResultCommitted: the answer is the new generation.
+	ResultCommitted Result = iota
+	// ResultAlready: this attempt's answer was committed before; nothing changed.
+	ResultAlready
+	// ResultCandidate: a second success of a generation; kept.
+	ResultCandidate
+	// ResultLate: a newer consent or the end of the link came first; kept, never promoted.
+	ResultLate
+)
+
+var resultNames = [...]string{"committed", "already", "candidate", "late"}
+
+func (r Result) String() string { return resultNames[r] }
+
+// Claim names the presentation that an answer belongs to.
+type Claim struct {
+	Attempt             string
+	Consent, Generation uint64
+}
+
+// Answers says what an answer to this presentation would be to the link now.
+// Commit, Park and Quarantine follow it, so they agree (model: commit).
+func (l Link) Answers(c Claim) Result {
+	switch {
+	case l.Committed(c.Attempt):
+		return ResultAlready
+	case c.Consent != l.Consent || l.Status.Ended():
+		return ResultLate
+	case c.Generation != l.Generation || !l.Lists(c.Attempt) || l.Status == Quarantined:
+		return ResultCandidate
+	default:
+		return ResultCommitted
+	}
+}
+
+// Commit makes a verified answer the new generation. It is legal from every
+// state in which the attempt is listed, also after a verdict: what the provider
+// gave is never thrown away because somebody despaired too early.
+func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Time, r Rules, jitter float64) Link {
+	was := l.Status
+	l = l.adopt(g, r, jitter)
+	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
+	l = l.drop(KeptPending).drop(KeptCandidate) // candidates were kept against this grant's death
+	l = l.remember(now, changeCommit, c.Attempt)
+	l = l.announceRotation(g, cause, o, now, r)
+	if was == Uncertain || was == ConsentRequired {
+		l = l.announce(o, now, events.LinkRecovered{
+			Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Consent: l.Consent, From: string(was),
+		})
+	}
+	return l
+}
+
+// Promote makes a kept candidate the next generation after the current grant
+// turned out dead: the provider gave two grants for one presentation each, and
+// this one may be the one that it remembers.
+func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter float64) Link {
+	return l.Commit(Claim{Attempt: k.Attempt, Consent: k.Consent, Generation: k.Generation}, g, events.CauseCandidate, o, now, r, jitter)
+}
+
+// adopt takes over what a grant brings and makes it the next generation.
+func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
+	l.Status = Active
+	l.Generation++
+	l.Fingerprint, l.Refreshable, l.Sealed = g.Fingerprint, g.Refreshable, g.Sealed
+	l.IssuedAt, l.ExpiresAt = g.IssuedAt, g.ExpiresAt
+	if !g.RefreshExpiresAt.IsZero() {
+		l.RefreshExpiresAt = g.RefreshExpiresAt
+	}
+	if !g.ConsentExpiresAt.IsZero() {
+		l.ConsentExpiresAt = g.ConsentExpiresAt
+	}
+	l.Refused, l.Failures = false, 0
+	return l.schedule(r.renewal(l.IssuedAt, l.ExpiresAt, jitter), DueRenew)
+}
+
+func (l Link) announceRotation(g Grant, cause events.Cause, o Origin, now time.Time, r Rules) Link {
+	gained, lost := []string(nil), []string(nil)
+	if g.ScopesGiven {
+		gained, lost = difference(g.Scopes, l.Scopes), difference(l.Scopes, g.Scopes)
+		l.Scopes = g.Scopes
+	}
+	return l.announce(o, now, events.TokenRotated{
+		Address: l.Address, Generation: l.Generation, PreviousGeneration: l.Generation - 1, Consent: l.Consent, Cause: cause,
+		ExpiresAt: optional(l.ExpiresAt), RefreshExpiresAt: optional(l.RefreshExpiresAt), ConsentExpiresAt: optional(l.ConsentExpiresAt),
+		PreviousStillValid: r.PreviousStillValid, Scopes: l.Scopes, ScopesGained: gained, ScopesLost: lost,
+		Comparison: events.Comparison(g.Comparison),
+	})
+}
+
+// Keep puts a sealed answer aside that must not become the current one.
+func (l Link) Keep(c Claim, kind KeptKind, sealed []byte, now time.Time) Link {
+	return l.keep(Kept{Kind: kind, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, At: now, Sealed: sealed})
+}
+
+// Park saves an answer whose verification keys were not reachable. The previous
+// bearer stays served; a timer asks again.
+func (l Link) Park(c Claim, sealed []byte, now time.Time, r Rules, jitter float64) Link {
+	l = l.Keep(c, KeptPending, sealed, now)
+	l.Status = Unverified
+	l.Failures++
+	return l.schedule(now.Add(r.backoff(l.Failures, jitter)), DueVerify)
+}
+
+// Quarantine stops a link whose provider answered with somebody else's identity
+// or a forged token. The answer is kept as evidence; nothing of it is served.
+func (l Link) Quarantine(c Claim, sealed []byte, reason string, o Origin, now time.Time) Link {
+	l = l.drop(KeptPending).Keep(c, KeptHostile, sealed, now)
+	l.Status = Quarantined
+	l = l.schedule(time.Time{}, "").remember(now, changeVerdict, "")
+	return l.announce(o, now, events.LinkQuarantined{
+		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Reason: reason,
+	})
+}
+
+// Judged says whether a verdict on this attempt still concerns the link: not
+// after a newer consent or generation, and once only (model: verdict).
+func (l Link) Judged(c Claim) bool {
+	return c.Consent == l.Consent && c.Generation == l.Generation && l.Lists(c.Attempt) && l.Status.open()
+}
+
+// Condemn ends in ConsentRequired: the grant is dead, or its outcome stays
+// unknown. Listed attempts stay listed: a late answer still saves the link.
+func (l Link) Condemn(reason string, o Origin, now time.Time) Link {
+	l.Status = ConsentRequired
+	l.AnswersUntil = time.Time{}
+	l = l.schedule(time.Time{}, "").remember(now, changeVerdict, "")
+	return l.announce(o, now, events.ConsentRequired{
+		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Consent: l.Consent, Reason: reason,
+	})
+}
+
+// Dead is the verdict on an attempt that the provider answered with "the grant
+// is dead". With other presentations listed the likely reason is that one of
+// those was carried out and its answer lost.
+func (l Link) Dead(code string, o Origin, now time.Time) Link {
+	reason := code
+	if len(l.Attempts) > 1 {
+		reason = ReasonAmbiguousConsumed
+	}
+	return l.Condemn(reason, o, now)
+}
+
+// The reasons of consent-required that this package gives.
+const (
+	ReasonOutcomeUnknown    = "outcome_unknown"
+	ReasonAmbiguousConsumed = "ambiguous_consumed"
+	ReasonGrantDead         = "grant_dead"
+	ReasonNoRefreshToken    = "no_refresh_token"
+	ReasonRefreshExpired    = "refresh_expired"
+)
+
+// GiveUp judges a link none of whose presentations may be repeated: Uncertain
+// while an answer may still come or the old bearer may live, then
+// ConsentRequired (model: D_TAKE without may_repeat, D_EXPIRE).
+func (l Link) GiveUp(v View, o Origin) Link {
+	if l.Status != Uncertain {
+		l.AnswersUntil = l.answersUntil(v)
+	}
+	l.Status = Uncertain
+	return l.settleUncertain(v.Now, o)
+}
+
+// Mark notes that the old bearer was refused while the outcome is unknown.
+func (l Link) Mark(v View, o Origin) Link {
+	l.Refused = true
+	return l.settleUncertain(v.Now, o)
+}
+
+func (l Link) settleUncertain(now time.Time, o Origin) Link {
+	end := l.AnswersUntil
+	switch {
+	case l.Refused:
+	case l.ExpiresAt.IsZero():
+		if end.After(now) {
+			return l.schedule(end, DueVerdict)
+		}
+		return l.schedule(time.Time{}, "") // the bearer may live for ever: a 401 will tell
+	case l.ExpiresAt.After(end):
+		end = l.ExpiresAt
+	}
+	if end.After(now) {
+		return l.schedule(end, DueVerdict)
+	}
+	return l.Condemn(ReasonOutcomeUnknown, o, now)
+}
+
+// answersUntil is the moment after which no answer can come to any listed
+// attempt, as far as this process can know.
+func (l Link) answersUntil(v View) time.Time {
+	for _, a := range l.Attempts {
+		if s := v.See(a.ID).Standing; s != Closed && s != Unsent {
+			return v.Now.Add(v.Rules.Deadline)
+		}
+	}
+	return v.Now
+}
+
+// MayTryLastChance says that a forbidden repeat has nothing left to lose: the
+// next verdict would be ConsentRequired, and the profile allows one more try.
+func (l Link) MayTryLastChance(next Link, r Rules) bool {
+	if !r.LastChance || next.Status != ConsentRequired || l.Status == ConsentRequired {
+		return false
+	}
+	for _, a := range l.Attempts {
+		if a.Last {
+			return false
+		}
+	}
+	return true
+}
+
+func difference(a, b []string) []string {
+	have := make(map[string]bool, len(b))
+	for _, s := range b {
+		have[s] = true
+	}
+	var out []string
+	for _, s := range a {
+		if !have[s] {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

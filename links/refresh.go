@@ -1,0 +1,58 @@
+package links
+
+import (
+	"slices"
+	"time"
+)
+
+// Begin writes an intent: the attempt is listed before its credential is
+// presented (model: D_INTENT). refused notes that a 401 was seen.
+func (l Link) Begin(a Attempt, refused bool) Link {
+	l.Attempts = append(slices.Clone(l.Attempts), a)
+	if extra := len(l.Attempts) - maxAttempts; extra > 0 {
+		l.Attempts = l.Attempts[extra:]
+	}
+	l.Status = Refreshing
+	l.Refused = l.Refused || refused
+	l.DueFor = dropRepeat(l.DueFor)
+	return l
+}
+
+// dropRepeat forgets that a repeat was scheduled: it is made now, and the next
+// one is judged anew.
+func dropRepeat(f DueFor) DueFor {
+	if f == DueRepeat {
+		return ""
+	}
+	return f
+}
+
+// Postpone schedules the next repeat of a presentation that stays ambiguous, so
+// that no message waits for a provider that is down for hours.
+func (l Link) Postpone(now time.Time, r Rules, jitter float64) Link {
+	l.Failures++
+	return l.schedule(now.Add(r.backoff(l.Failures, jitter)), DueRepeat)
+}
+
+// Clear takes out one attempt that certainly was not carried out, and only that
+// one: with others listed, one of those may have been, and the link stays under
+// the replay rule (model: notsent; W_CLEARSTATE). notBefore is the provider's
+// Retry-After; zero leaves the time to the back-off. It reports whether there
+// was anything to clear.
+func (l Link) Clear(attempt string, now, notBefore time.Time, r Rules, jitter float64) (Link, bool) {
+	if !l.Status.open() || (!l.Lists(attempt) && len(l.Attempts) > 0) {
+		return l, false
+	}
+	l.Attempts = slices.DeleteFunc(slices.Clone(l.Attempts), func(a Attempt) bool { return a.ID == attempt })
+	l.Failures++
+	if len(l.Attempts) > 0 {
+		return l, true
+	}
+	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
+	l.Status = Active
+	at := now.Add(r.backoff(l.Failures, jitter))
+	if notBefore.After(at) {
+		at = notBefore.Add(at.Sub(now) / 10) // jitter beside Retry-After: everybody was told the same second
+	}
+	return l.schedule(at, DueRetry), true
+}

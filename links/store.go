@@ -1,0 +1,67 @@
+package links
+
+import (
+	"context"
+	"errors"
+
+	"github.com/regrant/regrant/events"
+)
+
+// What a store answers.
+var (
+	// ErrNotFound: there is no such link.
+	ErrNotFound = errors.New("no such link")
+	// ErrConflict: the record is not at the revision that was named; read again.
+	ErrConflict = errors.New("link was changed by somebody else")
+	// ErrExists: Create met a link of that address.
+	ErrExists = errors.New("link exists already")
+	// ErrUnknown: the store did not say whether the write took place. Read before you believe either.
+	ErrUnknown = errors.New("outcome of the write is unknown")
+)
+
+// Stored is a link at a revision of its store.
+type Stored struct {
+	Link     Link
+	Revision uint64
+}
+
+// Store keeps links. All methods are safe for concurrent use and end with their
+// context. A write that returned nil is durable.
+type Store interface {
+	// Get returns a link as of some recent moment: a follower may answer it. What is
+	// decided on it is safe because Update names the revision. The returned link has
+	// been told the store's own time of its revision (Link.Observed). ErrNotFound.
+	Get(ctx context.Context, a events.Address) (Stored, error)
+	// Latest is Get from whoever decides writes: for what must not be missed.
+	Latest(ctx context.Context, a events.Address) (Stored, error)
+	// Create stores a new link and returns its revision. ErrExists.
+	Create(ctx context.Context, l Link) (uint64, error)
+	// Update replaces the link if it is still at the revision: the compare-and-set on
+	// which all of Regrant rests. A store whose reply was lost repeats the identical
+	// write until it knows whether it took place; if ctx ends first: ErrUnknown.
+	// ErrConflict.
+	Update(ctx context.Context, l Link, revision uint64) (uint64, error)
+}
+
+// Scanner walks the links of a store.
+type Scanner interface {
+	// List calls yield with every link whose address matches the filter (empty fields
+	// match all), in no order, until yield returns false.
+	List(ctx context.Context, filter events.Address, yield func(Stored) bool) error
+	// Watch calls changed with every link that is written from now on, until ctx ends.
+	// It returns when the watch is in place.
+	Watch(ctx context.Context, filter events.Address, changed func(Stored)) error
+}
+
+// Index finds links by what is not in their address.
+type Index interface {
+	// Claim makes addr the live link of a subject if nobody is. Otherwise it returns
+	// the owner, which may be addr itself.
+	Claim(ctx context.Context, tenant, subject string, addr events.Address) (owner events.Address, err error)
+	// Release gives a claim back if addr still holds it.
+	Release(ctx context.Context, tenant, subject string, addr events.Address) error
+	// AddUser notes that a link belongs to a user, named by HMAC. Idempotent.
+	AddUser(ctx context.Context, user string, addr events.Address) error
+	// OfUser lists a user's links without a scan.
+	OfUser(ctx context.Context, tenant, user string) ([]events.Address, error)
+}

@@ -1,0 +1,67 @@
+package links
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/regrant/regrant/secret"
+)
+
+// Tokens is the sealed part of a link: what must never leave a worker in the
+// clear. Only MarshalClear reveals it, for sealing.
+type Tokens struct {
+	Access, Refresh, ID secret.Value
+	Type                string
+	Issuer, Subject     string
+}
+
+type clearTokens struct {
+	Access  string `json:"access_token,omitzero"`
+	Refresh string `json:"refresh_token,omitzero"`
+	ID      string `json:"id_token,omitzero"`
+	Type    string `json:"token_type,omitzero"`
+	Issuer  string `json:"iss,omitzero"`
+	Subject string `json:"sub,omitzero"`
+}
+
+// MarshalClear returns the clear text to be sealed. It goes nowhere else.
+func (t Tokens) MarshalClear() ([]byte, error) {
+	return json.Marshal(clearTokens{
+		Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), ID: t.ID.Reveal(),
+		Type: t.Type, Issuer: t.Issuer, Subject: t.Subject,
+	})
+}
+
+// ParseTokens reads what MarshalClear wrote.
+func ParseTokens(clear []byte) (Tokens, error) {
+	var c clearTokens
+	if err := json.Unmarshal(clear, &c); err != nil {
+		return Tokens{}, fmt.Errorf("%w: sealed part is not a token set", ErrRecord)
+	}
+	return Tokens{
+		Access: secret.New(c.Access), Refresh: secret.New(c.Refresh), ID: secret.New(c.ID),
+		Type: c.Type, Issuer: c.Issuer, Subject: c.Subject,
+	}, nil
+}
+
+// String redacts: raw sub and iss are as secret as the tokens.
+func (Tokens) String() string { return secret.Redacted }
+
+// GoString redacts.
+func (Tokens) GoString() string { return secret.Redacted }
+
+// Grant is what a verified answer brings to the record, in the clear, and its
+// token set sealed for the generation that a commit of it would make.
+type Grant struct {
+	Fingerprint string
+	Refreshable bool
+	// Scopes counts only if the provider named any (RFC 6749 section 5.1: omitted means unchanged).
+	Scopes      []string
+	ScopesGiven bool
+	IssuedAt    time.Time
+	// The clocks; zero leaves RefreshExpiresAt and ConsentExpiresAt as they were.
+	ExpiresAt, RefreshExpiresAt, ConsentExpiresAt time.Time
+	Comparison                                    string
+	Sealed                                        []byte
+}
