@@ -142,3 +142,6 @@ type LinkQuarantined struct {
 	Generation uint64 `json:"generation"`
 	Reason     string `json:"reason"` // subject_changed, signature, issuer, audience …
 }
+
+// expiry is when no decision is awaited any more: the event's expirytime.
+func (d LinkReplacementHeld) expiry() time.Time { return d.HeldUntil }

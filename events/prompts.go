@@ -93,3 +93,6 @@ type AppResumed struct {
 	// SuspendedAt is when the suspension began.
 	SuspendedAt *time.Time `json:"suspended_at,omitempty"`
 }
+
+// expiry is when the prompt says nothing any more: its expirytime.
+func (d ConsentExpiring) expiry() time.Time { return d.EndsAt }
