@@ -1,0 +1,105 @@
+package memstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/regrant/regrant/links"
+)
+
+// Op names a method that a Fault can hit.
+type Op string
+
+// The methods that can be hit.
+const (
+	Get    Op = "get"
+	Latest Op = "latest"
+	Create Op = "create"
+	Update Op = "update"
+)
+
+// Fault is what happens to one call, once. Its zero value but for Op fails a
+// read or write with links.ErrUnknown, and a write does not take place.
+type Fault struct {
+	// Op is the method to hit.
+	Op Op
+	// Match chooses the call by what it writes, or by the address alone for a
+	// read; nil takes the next one.
+	Match func(links.Link) bool
+	// Err is the answer; nil means links.ErrUnknown.
+	Err error
+	// Applied lets a write take place, and only its answer is replaced by Err. A
+	// write that its revision refuses is answered as without a fault.
+	Applied bool
+	// Reached, if set, is closed when the call has come.
+	Reached chan<- struct{}
+	// Hold, if set, is waited for before anything else happens. A call whose
+	// context ends meanwhile has done nothing, but answers ErrUnknown.
+	Hold <-chan struct{}
+	// Pass lets the call go on as usual after Hold: a slow call rather than a failing one.
+	Pass bool
+}
+
+// Inject adds faults. Each is used once, by the first call that it matches;
+// several that match are used in the order in which they were injected.
+func (s *Store) Inject(f ...Fault) { s.faults.add(f) }
+
+// Pending says how many injected faults have not been used yet.
+func (s *Store) Pending() int { return s.faults.pending() }
+
+type faults struct {
+	mu    sync.Mutex
+	queue []Fault
+}
+
+func (q *faults) add(f []Fault) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, f...)
+}
+
+func (q *faults) pending() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.queue)
+}
+
+// take removes and returns the fault for a call, nil if there is none.
+func (q *faults) take(op Op, l links.Link) *Fault {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.IndexFunc(q.queue, func(f Fault) bool { return f.Op == op && (f.Match == nil || f.Match(l)) })
+	if i < 0 {
+		return nil
+	}
+	f := q.queue[i]
+	q.queue = slices.Delete(q.queue, i, i+1)
+	return &f
+}
+
+// before is the part of a fault that precedes the effect. A nil error lets the call go on.
+func (f *Fault) before(ctx context.Context) error {
+	if f.Reached != nil {
+		close(f.Reached)
+	}
+	if f.Hold != nil {
+		select {
+		case <-f.Hold:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", links.ErrUnknown, context.Cause(ctx))
+		}
+	}
+	if f.Pass || f.Applied {
+		return nil
+	}
+	return f.answer()
+}
+
+func (f *Fault) answer() error {
+	if f.Err == nil {
+		return links.ErrUnknown
+	}
+	return f.Err
+}
