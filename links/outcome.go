@@ -65,10 +65,17 @@ func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Ti
 }
 
 // Promote makes a kept candidate the next generation after the current grant
-// turned out dead: the provider gave two grants for one presentation each, and
-// this one may be the one that it remembers.
+// turned out dead or lost: the provider gave two grants for one credential, or
+// an answer that was cut short, and this may be the one that it remembers. A
+// candidate without a bearer is nothing to announce: it is refreshed at once.
 func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter float64) Link {
-	return l.Commit(Claim{Attempt: k.Attempt, Consent: k.Consent, Generation: k.Generation}, g, events.CauseCandidate, o, now, r, jitter)
+	c := Claim{Attempt: k.Attempt, Consent: k.Consent, Generation: k.Generation}
+	if g.Fingerprint != "" {
+		return l.Commit(c, g, events.CauseCandidate, o, now, r, jitter)
+	}
+	l = l.adopt(g, r, jitter)
+	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
+	return l.drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
 }
 
 // adopt takes over what a grant brings and makes it the next generation.

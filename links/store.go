@@ -3,6 +3,7 @@ package links
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/regrant/regrant/events"
 )
@@ -23,6 +24,8 @@ var (
 type Stored struct {
 	Link     Link
 	Revision uint64
+	// StoredAt is the store's own time of the revision.
+	StoredAt time.Time
 }
 
 // Store keeps links. All methods are safe for concurrent use and end with their

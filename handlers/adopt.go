@@ -1,0 +1,44 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/regrant/regrant/spool"
+)
+
+// Adopt finishes the answers that dead workers left in their spools on this
+// host, and those of this worker's own earlier life. It is called at start and
+// every Budget.Adopt. An answer that cannot be finished now stays for later.
+func (h *Handlers) Adopt(ctx context.Context) error {
+	entries, err := h.Spool.Adopt()
+	failed := err
+	for _, entry := range entries {
+		if err := h.adopt(ctx, entry); err != nil {
+			h.Spool.Release(entry.Name)
+			failed = errors.Join(failed, fmt.Errorf("spooled answer %s: %w", entry.Name, err))
+			continue
+		}
+		h.Metrics.Adopted.Inc()
+	}
+	return failed
+}
+
+func (h *Handlers) adopt(ctx context.Context, entry spool.Entry) error {
+	var s saved
+	if err := json.Unmarshal(entry.Data, &s); err != nil {
+		return errors.New("is not a spooled answer")
+	}
+	if _, ok := h.Providers[s.Provider]; !ok {
+		return fmt.Errorf("provider %q is not configured here", s.Provider)
+	}
+	answer, err := h.openAnswer(s.Address, s.Consent, s.Generation, s.Sealed)
+	if err != nil {
+		return err
+	}
+	s.answer = answer
+	h.logger(s.Address).Info("an answer was found in the spool; it is committed now", "attempt", s.Attempt, "generation", s.Generation)
+	return h.settle(ctx, s)
+}

@@ -1,0 +1,86 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// judge performs the decisions that change the record without a presentation:
+// one compare-and-set, then timer and outbox.
+func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view links.View, d links.Decision) (inbox.Verdict, bool) {
+	l, o := stored.Link, h.origin(j.trace)
+	var next links.Link
+	step := StepJudge
+	switch d.Action {
+	case links.GiveUp:
+		next = l.GiveUp(view, o)
+	case links.Mark:
+		next = l.Mark(view, o)
+	case links.Condemn:
+		next = l.Condemn(d.Reason, o, view.Now)
+	case links.Postpone:
+		next = l.Postpone(view.Now, view.Rules, view.Jitter)
+	case links.Clear:
+		cur, _ := l.Current()
+		next, _ = l.Clear(cur.ID, view.Now, view.Now, view.Rules, view.Jitter)
+		step = StepClear
+	}
+	if d.Action == links.GiveUp {
+		promoted, ok, err := h.promote(l, j)
+		if err != nil {
+			return h.unfinished(j, err), false
+		}
+		if ok {
+			next = promoted
+		}
+	}
+	if l.MayTryLastChance(next, view.Rules) {
+		return h.present(ctx, j, stored, true)
+	}
+	if err := h.update(ctx, step, stored, next); err != nil {
+		return h.notWritten(j, err)
+	}
+	h.report(j, l, next, d)
+	if next.Status == links.Refreshing && next.DueFor != links.DueRepeat {
+		return inbox.Verdict{}, true // other attempts are listed: the replay rule judges again
+	}
+	return h.finishWrite(ctx, j, l, next), false
+}
+
+// update is the compare-and-set of a decision.
+func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next links.Link) error {
+	next = next.Settled(h.known.of(next.Address).stored)
+	return h.Probe.around(s, next.Address, func() error {
+		_, err := h.Store.Update(ctx, next, stored.Revision)
+		return err
+	})
+}
+
+// notWritten: somebody else wrote, so decide again; or the store did not say, so
+// read what it did when it is back. Nothing is acked.
+func (h *Handlers) notWritten(j *job, err error) (inbox.Verdict, bool) {
+	if errors.Is(err, links.ErrConflict) {
+		return inbox.Verdict{}, true
+	}
+	h.logger(j.addr).Warn("the link's record was not written; trying again", "err", err)
+	return inbox.Later(h.Budget.LockRenew), false
+}
+
+func (h *Handlers) report(j *job, was, next links.Link, d links.Decision) {
+	if was.Status == next.Status {
+		return
+	}
+	h.Metrics.Verdicts.WithLabelValues(j.addr.Provider, string(next.Status)).Inc()
+	log := h.logger(j.addr).With("from", was.Status, "to", next.Status, "generation", next.Generation, "reason", d.Reason)
+	switch next.Status {
+	case links.Uncertain:
+		log.Warn("outcome of a refresh is unknown; the old bearer is served while it may live")
+	case links.ConsentRequired:
+		log.Warn("the link needs its user's consent")
+	default:
+		log.Info("link changed")
+	}
+}

@@ -1,0 +1,45 @@
+package handlers
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics of the handlers. Labels are bounded: providers and outcomes, never links.
+type Metrics struct {
+	Presentations *prometheus.CounterVec   // provider, class
+	Generations   *prometheus.CounterVec   // provider, cause
+	Verdicts      *prometheus.CounterVec   // provider, verdict
+	Stale         *prometheus.CounterVec   // provider, how
+	LockAway      prometheus.Counter       // refreshes under the intent alone
+	Adopted       prometheus.Counter       // spool files finished for a dead worker
+	Latency       *prometheus.HistogramVec // provider; report stored to rotation announced
+	SpoolFailed   prometheus.Counter
+	RolledBack    prometheus.Counter // a record older than this process remembers
+}
+
+// NewMetrics makes the collectors and registers them; a nil registry registers none.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "regrant", Name: name, Help: help}, labels)
+	}
+	plain := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "regrant", Name: name, Help: help})
+	}
+	m := &Metrics{
+		Presentations: counter("presentations_total", "Credentials presented to a provider, by what came of it.", "provider", "class"),
+		Generations:   counter("generations_total", "Token sets committed. Presentations over generations is the number that must be 1.", "provider", "cause"),
+		Verdicts:      counter("link_verdicts_total", "Links judged uncertain, consent_required or quarantined.", "provider", "verdict"),
+		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
+		LockAway:      plain("lock_unavailable_total", "Refreshes made under the intent alone because the lock server was away."),
+		Adopted:       plain("spool_adopted_total", "Answers of dead workers that this one committed."),
+		Latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "regrant", Name: "report_to_rotated_seconds",
+			Help:    "From the storing of the first report to the stored token-rotated.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120},
+		}, []string{"provider"}),
+		SpoolFailed: plain("spool_failures_total", "Answers that could not be saved on the worker's disk before their commit."),
+		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
+	}
+	if reg != nil {
+		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Stale, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+	}
+	return m
+}

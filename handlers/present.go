@@ -1,0 +1,192 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+)
+
+// present writes the intent and makes one presentation. What cannot be opened is
+// not intended: the tokens are read first.
+func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, last bool) (inbox.Verdict, bool) {
+	tokens, err := h.openTokens(stored.Link)
+	if err != nil {
+		h.logger(j.addr).Error("the link's tokens do not open with this worker's keys; add the key file that sealed them", "err", err)
+		return inbox.Later(h.Budget.Recovery), false
+	}
+	if v, ok := h.settleOutbox(ctx, j, stored.Link); !ok {
+		return v, false
+	}
+	p := h.Providers[j.addr.Provider]
+	attempt := links.Attempt{ID: ulid.Make().String(), Worker: h.Worker, At: h.Clock().Round(0), Last: last}
+	deadline := h.Clock().Add(p.Deadline()) // runs from before the intent is first sent
+	if err := h.intend(ctx, j, stored, attempt, deadline); err != nil {
+		return h.notIntended(j, attempt, err)
+	}
+	claim := links.Claim{Attempt: attempt.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
+	h.Probe.at(StepPresent, Before, j.addr)
+	outcome := p.Refresh(context.WithoutCancel(ctx), providers.Request{RefreshToken: tokens.Refresh, Deadline: deadline})
+	h.Probe.at(StepPresent, After, j.addr)
+	h.observe(j, claim, outcome)
+	return h.conclude(ctx, j, claim, outcome)
+}
+
+// settleOutbox keeps the outbox short: entries that this process does not know
+// to be stored are looked up, and published if they are not, before the record
+// grows again.
+func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbox.Verdict, bool) {
+	if len(l.Outbox) == 0 || h.known.of(l.Address).stored >= l.EventNumber {
+		return inbox.Verdict{}, true
+	}
+	if err := h.publish(ctx, l, everythingMayBeStored); err != nil {
+		return h.unfinished(j, err), false
+	}
+	h.known.learn(l.Address, fact{stored: l.EventNumber})
+	return inbox.Verdict{}, true
+}
+
+// intend makes the attempt durable before its credential is presented. Past the
+// attempt's deadline it is pointless: the connection would refuse to write.
+func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a links.Attempt, deadline time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	refused := !j.trigger.Timer && j.trigger.Reason == events.ReasonUnauthorized
+	return h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused))
+}
+
+// notIntended: a lost race is decided again. An intent whose fate is unknown was
+// certainly not presented, and this process remembers that: should the record
+// list it after all, it is cleared and not judged.
+func (h *Handlers) notIntended(j *job, a links.Attempt, err error) (inbox.Verdict, bool) {
+	if !errors.Is(err, links.ErrConflict) {
+		h.sights.settle(a.ID, links.Unsent, h.Clock())
+	}
+	return h.notWritten(j, err)
+}
+
+func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
+	h.Metrics.Presentations.WithLabelValues(j.addr.Provider, o.Class.String()).Inc()
+	log := h.logger(j.addr).With("generation", c.Generation, "attempt", c.Attempt, "class", o.Class.String(),
+		"reach", o.Reach.String(), "status", o.Status, "code", o.Code)
+	switch o.Class {
+	case providers.OK:
+		log.Debug("provider answered")
+	case providers.OurFault:
+		log.Error("the provider refuses our client registration, not the link; check its credentials and URL", "err", o.Err)
+	default:
+		log.Warn("refresh did not succeed", "err", o.Err)
+	}
+}
+
+// conclude acts on the class of an outcome, once.
+func (h *Handlers) conclude(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
+	switch o.Class {
+	case providers.OK:
+		return h.save(ctx, j, c, o.Answer)
+	case providers.NotSent:
+		return h.clear(ctx, j, c, time.Time{})
+	case providers.Refused:
+		return h.clear(ctx, j, c, h.Clock().Add(o.RetryAfter))
+	case providers.OurFault:
+		return h.clear(ctx, j, c, h.Clock().Add(max(o.RetryAfter, h.rules[j.addr.Provider].RetryMax)))
+	case providers.GrantDead:
+		h.sights.settle(c.Attempt, links.Closed, h.Clock())
+		return h.dead(ctx, j, c, o)
+	default:
+		h.sights.settle(c.Attempt, links.Closed, h.Clock())
+		return h.ambiguous(ctx, j, c, o)
+	}
+}
+
+// clear takes our own attempt out of the record, and only that one.
+func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore time.Time) (inbox.Verdict, bool) {
+	h.sights.settle(c.Attempt, links.Unsent, h.Clock())
+	stored, err := h.Store.Latest(ctx, j.addr)
+	if err != nil {
+		return h.notWritten(j, err)
+	}
+	next, cleared := stored.Link.Clear(c.Attempt, h.Clock(), notBefore, h.rules[j.addr.Provider], h.Random())
+	if !cleared || stored.Link.Generation != c.Generation || stored.Link.Consent != c.Consent {
+		return inbox.Verdict{}, true
+	}
+	if err := h.update(ctx, StepClear, stored, next); err != nil {
+		if errors.Is(err, links.ErrConflict) {
+			return h.clear(ctx, j, c, notBefore)
+		}
+		return h.notWritten(j, err)
+	}
+	if next.Status == links.Refreshing {
+		return inbox.Verdict{}, true
+	}
+	return h.finishWrite(ctx, j, stored.Link, next), false
+}
+
+// ambiguous goes back to the record: the replay rule decides. An unusable answer
+// may still have brought the only copy of a live refresh token: it is kept.
+func (h *Handlers) ambiguous(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
+	if o.Answer != nil && !o.Answer.RefreshToken.IsZero() {
+		if err := h.keepAside(ctx, j, c, o.Answer); err != nil {
+			h.logger(j.addr).Error("an incomplete answer could not be kept", "attempt", c.Attempt, "err", err)
+		}
+	}
+	return inbox.Verdict{}, true
+}
+
+// dead is the provider's word that the grant is dead. It is believed only if it
+// still concerns the record, and not while an unused candidate is left.
+func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
+	stored, err := h.Store.Latest(ctx, j.addr)
+	if err != nil {
+		return h.notWritten(j, err)
+	}
+	if !stored.Link.Judged(c) {
+		return inbox.Verdict{}, true
+	}
+	next, err := h.verdict(stored.Link, j, o)
+	if err != nil {
+		return h.notWritten(j, err)
+	}
+	if err := h.update(ctx, StepVerdict, stored, next); err != nil {
+		if errors.Is(err, links.ErrConflict) {
+			return h.dead(ctx, j, c, o)
+		}
+		return h.notWritten(j, err)
+	}
+	h.report(j, stored.Link, next, links.Decision{Reason: o.Code})
+	return h.finishWrite(ctx, j, stored.Link, next), false
+}
+
+// verdict is the record after the grant is dead: the candidate's, or the user's turn.
+func (h *Handlers) verdict(l links.Link, j *job, o providers.Outcome) (links.Link, error) {
+	next, ok, err := h.promote(l, j)
+	if ok || err != nil {
+		return next, err
+	}
+	return l.Dead(links.ReasonGrantDead, h.origin(j.trace), h.Clock()), nil
+}
+
+// promote makes the answer kept from a second success the next generation, if
+// there is one: the provider may remember that one only.
+func (h *Handlers) promote(l links.Link, j *job) (links.Link, bool, error) {
+	kept, ok := l.KeptOf(links.KeptCandidate)
+	if !ok || kept.Consent != l.Consent {
+		return l, false, nil
+	}
+	answer, err := h.openAnswer(l.Address, kept.Consent, kept.Generation, kept.Sealed)
+	if err != nil {
+		return l, false, err
+	}
+	grant, err := h.grant(l, answer, providers.Verified{Comparison: providers.ComparisonUnknown})
+	if err != nil {
+		return l, false, err
+	}
+	h.logger(l.Address).Warn("the answer kept from another presentation takes the place of the current grant", "attempt", kept.Attempt)
+	return l.Promote(kept, grant, h.origin(j.trace), h.Clock(), h.rules[l.Provider], h.Random()), true, nil
+}

@@ -1,0 +1,92 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// Reconciler finds what the messages lost: a timer that was never armed, an
+// event that was never published, an attempt whose input is gone. It brings
+// nothing about that a message would not: it hears of a link, like a timer, and
+// the same procedure decides. Running twice at once is harmless.
+type Reconciler struct {
+	h       *Handlers
+	scanner links.Scanner
+	// Pace is the pause after each record that is looked at: a full scan must not
+	// slow down the refreshes beside it.
+	Pace time.Duration
+
+	// watermark: records written before it are known to be settled. It is the start
+	// of the last completed scan and never passes a record that was left open.
+	watermark time.Time
+	open      bool
+}
+
+// NewReconciler returns a reconciler whose first scan is a full one.
+func (h *Handlers) NewReconciler(scanner links.Scanner, pace time.Duration) *Reconciler {
+	return &Reconciler{h: h, scanner: scanner, Pace: pace}
+}
+
+// Scan looks at every record, or at those written since the watermark. Full
+// scans find what time alone changed. Not for concurrent use.
+func (r *Reconciler) Scan(ctx context.Context, full bool) error {
+	start, err := r.h.StoreClock(ctx)
+	if err != nil {
+		return err
+	}
+	open := time.Time{} // the oldest record left unsettled
+	err = r.scanner.List(ctx, events.Address{}, func(s links.Stored) bool {
+		if full || !s.StoredAt.Before(r.watermark) {
+			if !r.settle(ctx, s) && (open.IsZero() || s.StoredAt.Before(open)) {
+				open = s.StoredAt
+			}
+		}
+		await(ctx, nil, r.Pace)
+		return ctx.Err() == nil
+	})
+	if err := errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	r.watermark, r.open = start, !open.IsZero()
+	if !open.IsZero() && open.Before(start) {
+		r.watermark = open
+	}
+	return nil
+}
+
+// Open says that the last scan left something unsettled: scan again after a patience.
+func (r *Reconciler) Open() bool { return r.open }
+
+// settle brings one record up to date, and says whether nothing is left open.
+func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
+	l := s.Link
+	if _, ok := r.h.Providers[l.Provider]; !ok {
+		return true
+	}
+	if cur, ok := l.Current(); ok && l.Status == links.Refreshing &&
+		r.h.sights.see(cur.ID, r.h.Clock(), 1).Standing == links.Watched {
+		return false // somebody may be at it: not settled, not ours yet
+	}
+	if l.Status == links.Refreshing || l.IsDue(r.h.Clock().Add(-r.h.Budget.Recovery)) {
+		return r.wake(ctx, l)
+	}
+	if err := r.h.finish(ctx, l, everythingMayBeStored, true); err != nil {
+		r.h.logger(l.Address).Warn("reconciling failed; the next scan tries again", "err", err)
+		return false
+	}
+	return true
+}
+
+// wake runs the procedure as if the link's timer had fired.
+func (r *Reconciler) wake(ctx context.Context, l links.Link) bool {
+	r.h.logger(l.Address).Info("a link was left open; taking it up", "status", l.Status, "due", l.Due)
+	v := r.h.due(ctx, &job{
+		addr: l.Address, storedAt: r.h.Clock(), cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
+	})
+	return v.Kind == inbox.KindDone
+}

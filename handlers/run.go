@@ -1,0 +1,206 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/locks"
+)
+
+// job is one thing that was heard of a link, on its way through run.
+type job struct {
+	addr     events.Address
+	flight   *flight
+	trigger  links.Trigger
+	trace    events.Trace
+	cause    events.Cause
+	storedAt time.Time // of the message, by the server's clock
+
+	locked   bool
+	storeNow time.Time
+	asked    bool
+}
+
+// maxTurns bounds how often one delivery reads and decides again. Each turn but
+// the last was lost to another writer or ended an attempt of our own.
+const maxTurns = 12
+
+// run is the procedure for one link: lock, then read, decide and do until there
+// is a verdict.
+func (h *Handlers) run(ctx context.Context, j *job) inbox.Verdict {
+	lease, verdict, ok := h.lock(ctx, j)
+	if !ok {
+		return verdict
+	}
+	if lease != nil {
+		defer h.release(ctx, j.addr, lease)
+	}
+	for range maxTurns {
+		if verdict, again := h.turn(ctx, j); !again {
+			return verdict
+		}
+	}
+	return inbox.Later(h.Budget.LockRenew)
+}
+
+// lock takes the link's lock. With the lock server away it returns no lease and
+// true: the intent alone keeps the promise, at the price of lost races.
+func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict, bool) {
+	h.Probe.at(StepLock, Before, j.addr)
+	for try := 0; ; try++ {
+		lease, err := h.Locker.Acquire(ctx, j.addr.String())
+		switch {
+		case err == nil:
+			j.locked = true
+			h.Probe.at(StepLock, After, j.addr)
+			return lease, inbox.Verdict{}, true
+		case errors.Is(err, locks.ErrUnavailable):
+			h.Metrics.LockAway.Inc()
+			return nil, inbox.Verdict{}, true
+		case !errors.Is(err, locks.ErrHeld) || try > 0:
+			return nil, inbox.Later(h.Budget.LockRenew), false
+		}
+		h.awaitNews(ctx, j)
+		if j.trigger.Generation != 0 && h.known.of(j.addr).generation > j.trigger.Generation {
+			h.Metrics.Stale.WithLabelValues(j.addr.Provider, "memory").Inc()
+			return nil, inbox.Done(), false
+		}
+	}
+}
+
+// awaitNews waits, without a slot, until the lock's holder announced something
+// about the link, or for as long as a lock is worth waiting for.
+func (h *Handlers) awaitNews(ctx context.Context, j *job) {
+	news := h.known.news(j.addr)
+	defer h.known.forget(j.addr)
+	if j.trigger.Generation != 0 && h.known.of(j.addr).generation > j.trigger.Generation {
+		return
+	}
+	inbox.Waiting(ctx, func() { await(ctx, news, h.Budget.LockWait) })
+}
+
+func (h *Handlers) release(ctx context.Context, a events.Address, lease locks.Lease) {
+	if err := lease.Release(context.WithoutCancel(ctx)); err != nil {
+		h.logger(a).Debug("lock was not released; it expires by itself", "err", err)
+	}
+}
+
+// turn reads the record, asks links what to do, and does it. again means that
+// the record has changed, or that we know more than before.
+func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again bool) {
+	stored, verdict, ok := h.read(ctx, j)
+	if !ok {
+		return verdict, false
+	}
+	view := h.view(j)
+	d := stored.Link.Decide(j.trigger, view)
+	switch d.Action {
+	case links.Wait:
+		return inbox.Later(max(d.After, time.Millisecond)), false
+	case links.Finish:
+		return h.finishRead(ctx, j, stored.Link, d), false
+	case links.Begin, links.Repeat:
+		return h.present(ctx, j, stored, false)
+	case links.Check:
+		return h.check(ctx, j, stored)
+	case links.AskStore:
+		h.askStore(ctx, j)
+		return inbox.Verdict{}, true
+	case links.Future:
+		return h.future(ctx, j)
+	default:
+		return h.judge(ctx, j, stored, view, d)
+	}
+}
+
+func (h *Handlers) view(j *job) links.View {
+	now := h.now(j)
+	patiences := 1
+	if !j.locked {
+		patiences = 2
+	}
+	return links.View{
+		Now: now, Rules: h.rules[j.addr.Provider], Jitter: h.Random(), StoreNow: j.storeNow, Asked: j.asked,
+		See: func(attempt string) links.Sight { return h.sights.see(attempt, h.Clock(), patiences) },
+	}
+}
+
+// now is the judging clock: for a fired timer, the server's stamp counts if this
+// host's clock is behind it.
+func (h *Handlers) now(j *job) time.Time {
+	now := h.Clock()
+	if j.trigger.Timer && j.storedAt.After(now) {
+		return j.storedAt
+	}
+	return now
+}
+
+// read gets the record. A link that is not there is asked for once more where
+// writes are decided before the report becomes a dead letter.
+func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdict, bool) {
+	h.Probe.at(StepRead, Before, j.addr)
+	stored, err := h.Store.Get(ctx, j.addr)
+	if errors.Is(err, links.ErrNotFound) {
+		stored, err = h.Store.Latest(ctx, j.addr)
+	}
+	switch {
+	case errors.Is(err, links.ErrNotFound) && j.trigger.Timer:
+		return stored, inbox.Done(), false
+	case errors.Is(err, links.ErrNotFound):
+		return stored, inbox.Dead("unknown_link", "link"), false
+	case errors.Is(err, links.ErrRecord):
+		h.logger(j.addr).Error("the link's record cannot be read; upgrade this worker or restore the record", "err", err)
+		return stored, inbox.Later(h.Budget.Recovery), false
+	case err != nil:
+		h.logger(j.addr).Warn("the link's record was not read; trying again", "err", err)
+		return stored, inbox.Later(h.Budget.LockRenew), false
+	}
+	h.flights.name(j.flight, stored.Link.Generation, stored.Link.Fingerprint)
+	h.Probe.at(StepRead, After, j.addr)
+	return stored, inbox.Verdict{}, true
+}
+
+// future handles a report of a generation that the record has not reached: a
+// follower may have answered. Asked where writes are decided, it is an error of
+// the reporter, and for good.
+func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
+	latest, err := h.Store.Latest(ctx, j.addr)
+	switch {
+	case err != nil:
+		return inbox.Later(h.Budget.LockRenew), false
+	case latest.Link.Generation < j.trigger.Generation:
+		return inbox.Dead("future_generation", "generation"), false
+	default:
+		return inbox.Verdict{}, true
+	}
+}
+
+func (h *Handlers) askStore(ctx context.Context, j *job) {
+	j.asked = true
+	if h.StoreClock == nil {
+		return
+	}
+	now, err := h.StoreClock(ctx)
+	if err != nil {
+		h.logger(j.addr).Warn("the store's clock is not known; the replay window counts as over", "err", err)
+		return
+	}
+	j.storeNow = now
+}
+
+// await waits for a signal, at most d, and says whether it came.
+func await(ctx context.Context, signal <-chan struct{}, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-signal:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}

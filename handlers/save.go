@@ -1,0 +1,236 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+)
+
+// saved is an answer in the spool: who it belongs to in the clear, what it says
+// sealed. Its file is named after the attempt.
+type saved struct {
+	events.Address
+	Attempt    string       `json:"attempt"`
+	Consent    uint64       `json:"consent"`
+	Generation uint64       `json:"generation"`
+	Cause      events.Cause `json:"cause"`
+	Trace      events.Trace `json:"trace"`
+	Sealed     []byte       `json:"sealed"`
+
+	answer *providers.Answer
+}
+
+func (s saved) claim() links.Claim {
+	return links.Claim{Attempt: s.Attempt, Consent: s.Consent, Generation: s.Generation}
+}
+
+// save is where an answer stops being lost with this process: sealed and fsynced
+// on this disk before anything else is done with it. Should the disk refuse, the
+// commit that follows at once is the only save, and that is said.
+func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *providers.Answer) (inbox.Verdict, bool) {
+	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer}
+	if err := h.spool(&s); err != nil {
+		h.Metrics.SpoolFailed.Inc()
+		h.logger(j.addr).Error("an answer could not be saved on disk; if its commit fails too it is lost: free space in the data directory", "attempt", c.Attempt, "err", err)
+	}
+	if err := h.settle(context.WithoutCancel(ctx), s); err != nil {
+		h.Spool.Release(s.Attempt)
+		return h.unfinished(j, err), false
+	}
+	h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
+	h.Probe.at(StepAck, Before, j.addr)
+	return inbox.Done(), false
+}
+
+func (h *Handlers) spool(s *saved) error {
+	return h.Probe.around(StepSpool, s.Address, func() error {
+		sealed, err := h.sealAnswer(s.Address, s.Consent, s.Generation, s.answer)
+		if err != nil {
+			return err
+		}
+		s.Sealed = sealed
+		data, err := json.Marshal(s)
+		if err != nil {
+			return err
+		}
+		return h.Spool.Put(s.Attempt, data)
+	})
+}
+
+// settle commits a saved answer and finishes what the commit decided: timer,
+// outbox, memory, spool file, in this order, whoever does it. Whoever adopts an
+// orphan does the same.
+func (h *Handlers) settle(ctx context.Context, s saved) error {
+	was, l, err := h.commit(ctx, s)
+	if err != nil {
+		return err
+	}
+	if err := h.finish(ctx, l, was.EventNumber+1, false); err != nil {
+		return err
+	}
+	return h.Probe.around(StepUnspool, s.Address, func() error { return h.Spool.Remove(s.Attempt) })
+}
+
+// commit writes the answer into the record, re-reading and applying it again
+// until one compare-and-set holds. It returns the record before and after.
+func (h *Handlers) commit(ctx context.Context, s saved) (was, l links.Link, err error) {
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
+	defer cancel()
+	verify := h.verifyOnce(ctx, s)
+	for try := 1; ; try++ {
+		was, l, err = h.tryCommit(ctx, s, verify)
+		if err == nil || errors.Is(err, errForGood) || ctx.Err() != nil {
+			return was, l, err
+		}
+		if !errors.Is(err, links.ErrConflict) {
+			h.logger(s.Address).Warn("an answer is not committed yet; trying again", "attempt", s.Attempt, "err", err)
+			await(ctx, nil, h.Budget.LockRenew/10)
+		}
+	}
+}
+
+// errForGood marks errors that another try cannot mend.
+var errForGood = errors.New("cannot be committed by this worker")
+
+func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was, l links.Link, err error) {
+	stored, err := h.Store.Latest(ctx, s.Address)
+	if err != nil {
+		if errors.Is(err, links.ErrNotFound) {
+			err = fmt.Errorf("%w: link %s is gone: %w", errForGood, s.Address, err)
+		}
+		return was, l, err
+	}
+	was = stored.Link
+	l, err = h.apply(was, s, verify)
+	if err != nil || was.Answers(s.claim()) == links.ResultAlready {
+		return was, l, err
+	}
+	if err := h.update(ctx, StepCommit, stored, l); err != nil {
+		return was, l, err
+	}
+	h.committed(was, l, s)
+	return was, l, nil
+}
+
+func (h *Handlers) committed(was, l links.Link, s saved) {
+	result := was.Answers(s.claim())
+	if l.Generation > was.Generation {
+		h.Metrics.Generations.WithLabelValues(l.Provider, string(s.Cause)).Inc()
+	}
+	if result != links.ResultCommitted || l.Status != links.Active {
+		h.Metrics.Verdicts.WithLabelValues(l.Provider, result.String()+"_"+string(l.Status)).Inc()
+		h.logger(l.Address).Warn("an answer did not become the current token", "attempt", s.Attempt, "result", result.String(), "status", l.Status)
+		return
+	}
+	h.logger(l.Address).Info("token rotated", "generation", l.Generation, "attempt", s.Attempt, "cause", s.Cause, "from", was.Status)
+}
+
+// apply is the pure part: what the answer makes of the record.
+func (h *Handlers) apply(l links.Link, s saved, verify verifier) (links.Link, error) {
+	now, origin, c := h.Clock(), h.origin(s.Trace), s.claim()
+	rules := h.rules[l.Provider]
+	switch l.Answers(c) {
+	case links.ResultAlready:
+		return l, nil
+	case links.ResultLate:
+		return l.Keep(c, links.KeptLate, s.Sealed, now), nil
+	case links.ResultCandidate:
+		return l.Keep(c, links.KeptCandidate, s.Sealed, now), nil
+	}
+	verified, err := verify(l)
+	switch {
+	case errors.Is(err, providers.ErrHostile):
+		h.logger(l.Address).Error("the provider's answer names another login or is forged; the link is quarantined", "attempt", s.Attempt, "err", err)
+		return l.Quarantine(c, s.Sealed, "id_token_mismatch", origin, now), nil
+	case errors.Is(err, providers.ErrKeysUnavailable):
+		return l.Park(c, s.Sealed, now, rules, h.Random()), nil
+	case err != nil:
+		return l, err
+	}
+	grant, err := h.grant(l, s.answer, verified)
+	if err != nil {
+		return l, err
+	}
+	return l.Commit(c, grant, s.Cause, origin, now, rules, h.Random()), nil
+}
+
+// verifier checks an answer against the login that a link's sealed part names.
+type verifier func(links.Link) (providers.Verified, error)
+
+// verifyOnce asks the provider package at most once per save, however often the
+// commit is applied again: the keys are fetched over the network.
+func (h *Handlers) verifyOnce(ctx context.Context, s saved) verifier {
+	var (
+		done     bool
+		verified providers.Verified
+		failed   error
+	)
+	return func(l links.Link) (providers.Verified, error) {
+		if !done {
+			tokens, err := h.openTokens(l)
+			if err != nil {
+				return verified, fmt.Errorf("%w: %w", errForGood, err)
+			}
+			h.Probe.at(StepVerify, Before, l.Address)
+			verified, failed = h.Providers[l.Provider].Verify(ctx, s.answer, providers.Identity{
+				Issuer: tokens.Issuer, Subject: tokens.Subject, ClientID: l.ClientID,
+			})
+			done = true
+			h.Probe.at(StepVerify, After, l.Address)
+		}
+		return verified, failed
+	}
+}
+
+// keepAside saves an answer that is not a complete token set as a candidate.
+func (h *Handlers) keepAside(ctx context.Context, j *job, c links.Claim, a *providers.Answer) error {
+	sealed, err := h.sealAnswer(j.addr, c.Consent, c.Generation, a)
+	if err != nil {
+		return err
+	}
+	for {
+		stored, err := h.Store.Latest(ctx, j.addr)
+		if err != nil {
+			return err
+		}
+		err = h.update(ctx, StepCommit, stored, stored.Link.Keep(c, links.KeptCandidate, sealed, h.Clock()))
+		if !errors.Is(err, links.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// check verifies an answer that was saved while its keys were not reachable.
+func (h *Handlers) check(ctx context.Context, j *job, stored links.Stored) (inbox.Verdict, bool) {
+	kept, ok := stored.Link.KeptOf(links.KeptPending)
+	if !ok {
+		return inbox.Later(h.Budget.Recovery), false
+	}
+	answer, err := h.openAnswer(j.addr, kept.Consent, kept.Generation, kept.Sealed)
+	if err != nil {
+		return h.unfinished(j, err), false
+	}
+	s := saved{
+		Address: j.addr, Attempt: kept.Attempt, Consent: kept.Consent, Generation: kept.Generation,
+		Cause: j.cause, Trace: j.trace, Sealed: kept.Sealed, answer: answer,
+	}
+	if err := h.settle(ctx, s); err != nil {
+		return h.unfinished(j, err), false
+	}
+	return inbox.Done(), false
+}
+
+// issuedAt is when an answer was asked for, or now for answers that do not say.
+func issuedAt(a *providers.Answer, now time.Time) time.Time {
+	if a.RequestedAt.IsZero() {
+		return now
+	}
+	return a.RequestedAt.Round(0)
+}

@@ -1,0 +1,85 @@
+package handlers
+
+import (
+	"fmt"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/seal"
+)
+
+// What is sealed says in its associated data what it is: a token set of one
+// generation cannot pass for another's, nor an answer for a token set.
+const (
+	kindTokens = "tokens"
+	kindAnswer = "answer"
+)
+
+func binding(kind string, a events.Address, consent, generation uint64) seal.Binding {
+	return seal.Binding{Kind: kind, Tenant: a.Tenant, Provider: a.Provider, Link: a.Link, Consent: consent, Generation: generation}
+}
+
+func (h *Handlers) openTokens(l links.Link) (links.Tokens, error) {
+	clear, err := h.Sealer.Open(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
+	if err != nil {
+		return links.Tokens{}, fmt.Errorf("open tokens of link %s generation %d: %w", l.Address, l.Generation, err)
+	}
+	return links.ParseTokens(clear)
+}
+
+// SealTokens seals a token set for one generation of a link.
+func SealTokens(s Sealer, a events.Address, consent, generation uint64, t links.Tokens) ([]byte, error) {
+	clear, err := t.MarshalClear()
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal(binding(kindTokens, a, consent, generation), clear)
+}
+
+func (h *Handlers) sealAnswer(a events.Address, consent, generation uint64, answer *providers.Answer) ([]byte, error) {
+	clear, err := answer.MarshalClear()
+	if err != nil {
+		return nil, err
+	}
+	return h.Sealer.Seal(binding(kindAnswer, a, consent, generation), clear)
+}
+
+func (h *Handlers) openAnswer(a events.Address, consent, generation uint64, sealed []byte) (*providers.Answer, error) {
+	clear, err := h.Sealer.Open(binding(kindAnswer, a, consent, generation), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open saved answer of link %s generation %d: %w", a, generation, err)
+	}
+	return providers.ParseAnswer(clear)
+}
+
+// grant turns an answer into what the record takes over. What the provider left
+// out stays as it was (RFC 6749 section 6: the refresh token; OpenID Connect
+// Core 12.2: the ID token).
+func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified) (links.Grant, error) {
+	old, err := h.openTokens(l)
+	if err != nil {
+		return links.Grant{}, fmt.Errorf("%w: %w", errForGood, err)
+	}
+	t := links.Tokens{Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType, Issuer: old.Issuer, Subject: old.Subject}
+	if t.Refresh.IsZero() {
+		t.Refresh = old.Refresh
+	}
+	if t.ID.IsZero() {
+		t.ID = old.ID
+	}
+	if t.Subject == "" {
+		t.Issuer, t.Subject = v.Identity.Issuer, v.Identity.Subject
+	}
+	sealed, err := SealTokens(h.Sealer, l.Address, l.Consent, l.Generation+1, t)
+	if err != nil {
+		return links.Grant{}, err
+	}
+	p := h.Providers[l.Provider]
+	return links.Grant{
+		Fingerprint: p.Bearer(a).Fingerprint(), Refreshable: !t.Refresh.IsZero(),
+		Scopes: a.Scopes, ScopesGiven: a.ScopesGiven, IssuedAt: issuedAt(a, h.Clock()),
+		ExpiresAt: a.ExpiresAt, RefreshExpiresAt: a.RefreshExpiresAt, ConsentExpiresAt: a.ConsentExpiresAt,
+		Comparison: string(v.Comparison), Sealed: sealed,
+	}, nil
+}

@@ -1,0 +1,72 @@
+package handlers
+
+import (
+	"context"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// peekTokenExpired is the stale guard and the collapse (section 5 steps 1 and 2)
+// for reports that carry the generation in a header, as our publishers' do.
+func (h *Handlers) peekTokenExpired(a events.Address, m *inbox.Message) (inbox.Verdict, bool) {
+	generation, ok := events.GenerationOf(m.Header)
+	if !ok {
+		return inbox.Verdict{}, false
+	}
+	if h.known.of(a).generation > generation {
+		h.Metrics.Stale.WithLabelValues(a.Provider, "memory").Inc()
+		return inbox.Done(), true
+	}
+	reason := events.Reason(header(m.Header, events.HeaderReason))
+	if h.flights.collapses(a, generation, "", reason, m.Delivered) {
+		h.Metrics.Stale.WithLabelValues(a.Provider, "collapsed").Inc()
+		return inbox.Done(), true
+	}
+	return inbox.Verdict{}, false
+}
+
+func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+	data, err := events.As[events.TokenExpired](e)
+	if err != nil {
+		return dead(err)
+	}
+	mine := &flight{generation: data.Generation, fingerprint: data.Fingerprint, reason: data.Reason, done: make(chan struct{})}
+	if v, ok := h.depart(ctx, a, mine, m.Delivered); !ok {
+		return v
+	}
+	defer h.flights.end(a, mine)
+	return h.run(ctx, &job{
+		addr: a, flight: mine, storedAt: m.StoredAt, cause: events.CauseRefresh, trace: events.CausedBy(e),
+		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason},
+	})
+}
+
+// depart makes mine the one flight of its link in this process. A report whose
+// duty another flight carries is done; any other waits for that flight's end,
+// one at a time and without a slot, and the rest are put back.
+func (h *Handlers) depart(ctx context.Context, a events.Address, mine *flight, delivered uint64) (inbox.Verdict, bool) {
+	for {
+		other := h.flights.take(a, mine)
+		if other == nil {
+			return inbox.Verdict{}, true
+		}
+		if h.flights.collapses(a, mine.generation, mine.fingerprint, mine.reason, delivered) {
+			h.Metrics.Stale.WithLabelValues(a.Provider, "collapsed").Inc()
+			return inbox.Done(), false
+		}
+		if !h.flights.wait(other) || !h.awaitEnd(ctx, other) {
+			return inbox.Later(h.Budget.LockRenew), false
+		}
+	}
+}
+
+func (h *Handlers) awaitEnd(ctx context.Context, other *flight) (ended bool) {
+	inbox.Waiting(ctx, func() {
+		ended = await(ctx, other.done, h.Budget.LockWait)
+	})
+	return ended
+}
