@@ -1,7 +1,6 @@
 package providers
 
 import (
-	"context"
 	"errors"
 	"time"
 )
@@ -33,10 +32,4 @@ type Verified struct {
 	Identity Identity
 	// ExpiresAt is the ID token's own `exp`; zero when nothing was verified.
 	ExpiresAt time.Time
-}
-
-// Verify checks a refreshed ID token and compares it with the login known for
-// the link (OIDC Core, 12.2).
-func (p *Provider) Verify(ctx context.Context, a *Answer, known Identity) (Verified, error) {
-	return Verified{Comparison: ComparisonUnknown}, errNotBuilt
 }

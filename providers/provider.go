@@ -1,9 +1,13 @@
 package providers
 
 import (
-	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/budget"
@@ -37,15 +41,82 @@ type Request struct {
 
 // Provider is one configured provider. It is safe for concurrent use.
 type Provider struct {
-	name    string
-	profile Profile
-	opts    Options
+	name      string
+	profile   Profile
+	opts      Options
+	secrets   *clientSecrets
+	dialer    *net.Dialer
+	transport *http.Transport
+	keys      *keySet
+	fetch     *keyFetcher
 }
+
+const (
+	defaultConcurrency = 64
+	dialPatience       = 10 * time.Second
+	tlsSessions        = 64
+)
 
 // New checks the profile, reads the client secrets and prepares the clients. It
 // makes no network call. Close the Provider when done.
-func New(name string, p Profile, opts Options) (*Provider, error) {
-	return nil, errNotBuilt
+func New(name string, profile Profile, opts Options) (*Provider, error) {
+	if err := profile.Validate(name); err != nil {
+		return nil, err
+	}
+	if profile.Concurrency == 0 {
+		profile.Concurrency = defaultConcurrency
+	}
+	p := &Provider{name: name, profile: profile, opts: opts.filled()}
+	var err error
+	if p.secrets, err = readSecrets(profile, opts.BaseDir, p.opts.Log); err != nil {
+		return nil, fmt.Errorf("providers.%s: %w", name, err)
+	}
+	if err := p.checkHMACSecrets(); err != nil {
+		return nil, err
+	}
+	p.dialer = &net.Dialer{Timeout: dialPatience, Control: profile.addressRule().control}
+	p.transport = newTransport(p.dialAttempt, p.tlsConfig(), dialPatience)
+	p.fetch = newKeyFetcher(newTransport(p.dialer.DialContext, p.tlsConfig(), dialPatience))
+	p.keys = newKeySet(profile, p.secrets.all, p.fetch, p.opts.Budget.Deadline)
+	return p, nil
+}
+
+func (o Options) filled() Options {
+	if o.Budget == (budget.Budget{}) {
+		o.Budget = budget.Of(budget.Default)
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// checkHMACSecrets: a secret shorter than the hash cannot verify (RFC 7518, 3.2);
+// better to say so at the start than to quarantine the first link.
+func (p *Provider) checkHMACSecrets() error {
+	need := 0
+	for i, alg := range symmetric {
+		if slices.Contains(p.profile.IDTokenAlgs, alg) {
+			need = 32 + 16*i
+		}
+	}
+	for _, s := range p.secrets.all {
+		if len(s.Reveal()) < need {
+			return fmt.Errorf("providers.%s.id_token_algs: the client secret is shorter than the %d bytes that HMAC verification needs; remove the HS algorithm or register a longer secret", p.name, need)
+		}
+	}
+	return nil
+}
+
+// tlsConfig keeps TLS sessions, which takes the cost out of fresh connections.
+func (p *Provider) tlsConfig() *tls.Config {
+	return &tls.Config{
+		RootCAs: p.opts.RootCAs, MinVersion: tls.VersionTLS12,
+		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
+	}
 }
 
 // Name is the provider's name in events, subjects and logs.
@@ -63,11 +134,6 @@ func (p *Provider) Deadline() time.Duration {
 	return p.opts.Budget.Deadline
 }
 
-// Refresh presents a refresh token once (RFC 6749, 6).
-func (p *Provider) Refresh(ctx context.Context, r Request) Outcome {
-	return Outcome{Class: NotSent, Err: errNotBuilt}
-}
-
 // Bearer returns the token of the answer that services send.
 func (p *Provider) Bearer(a *Answer) secret.Value {
 	if p.profile.Bearer == BearerID {
@@ -76,6 +142,6 @@ func (p *Provider) Bearer(a *Answer) secret.Value {
 	return a.AccessToken
 }
 
-// Close ends key fetches under way and closes idle connections. It may be called
-// more than once.
-func (p *Provider) Close() {}
+// Close ends key fetches under way and waits for them. Refreshes under way run to
+// their end; the caller waits for those. It may be called more than once.
+func (p *Provider) Close() { p.fetch.close() }

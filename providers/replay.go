@@ -3,6 +3,9 @@ package providers
 import (
 	"fmt"
 	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
 // ReplayKind is the family of a replay rule.
@@ -45,4 +48,36 @@ func (r Replay) String() string {
 		return fmt.Sprintf("%s %s", r.Kind, r.Window)
 	}
 	return r.Kind.String()
+}
+
+// UnmarshalYAML reads either form.
+func (r *Replay) UnmarshalYAML(node ast.Node) error {
+	const want = "write replay as safe, forbidden, unknown, {grace: 30s} or {until_successor_used: 720h}"
+	if word, ok := node.(*ast.StringNode); ok {
+		switch word.Value {
+		case "safe":
+			*r = Replay{Kind: ReplaySafe}
+			return nil
+		case "forbidden", "unknown":
+			*r = Replay{}
+			return nil
+		}
+		return atNode(node, "%q is no replay rule: %s", word.Value, want)
+	}
+	var w struct {
+		Grace *time.Duration `yaml:"grace"`
+		Until *time.Duration `yaml:"until_successor_used"`
+	}
+	if err := yaml.NodeToValue(node, &w, yaml.Strict()); err != nil {
+		return err
+	}
+	switch {
+	case w.Grace != nil && w.Until == nil && *w.Grace > 0:
+		*r = Replay{Kind: ReplayGrace, Window: *w.Grace}
+	case w.Until != nil && w.Grace == nil && *w.Until > 0:
+		*r = Replay{Kind: ReplayUntilSuccessorUsed, Window: *w.Until}
+	default:
+		return atNode(node, "one rule with a positive duration is needed: %s", want)
+	}
+	return nil
 }

@@ -1,0 +1,75 @@
+package providers
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	maxBody    = 1 << 20
+	maxHeaders = 64 << 10
+)
+
+// guardedConn refuses writes that the attempt no longer permits.
+type guardedConn struct {
+	net.Conn
+	attempt *attempt
+}
+
+func (c *guardedConn) Write(b []byte) (int, error) {
+	if err := c.attempt.admit(); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(b)
+	c.attempt.took(n)
+	return n, err
+}
+
+type attemptKey struct{}
+
+// dialAttempt opens the one connection of the attempt that travels in ctx. The
+// context given by net/http outlives a cancelled request, so the attempt's own is
+// used; the socket's deadline bounds what neither of them reaches.
+func (p *Provider) dialAttempt(ctx context.Context, network, address string) (net.Conn, error) {
+	a, ok := ctx.Value(attemptKey{}).(*attempt)
+	if !ok {
+		return nil, errSecond
+	}
+	if err := a.once(&a.dialled); err != nil {
+		return nil, err
+	}
+	conn, err := p.dialer.DialContext(a.ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	if at, ok := a.ctx.Deadline(); ok {
+		_ = conn.SetDeadline(at)
+	}
+	return &guardedConn{Conn: conn, attempt: a}, nil
+}
+
+// newTransport speaks HTTP/1.1 on a fresh connection per request. A kept
+// connection may be dead without our knowing, which makes every lost one
+// ambiguous; HTTP/2 has rules of its own for sending a request again; and
+// net/http prints unexpected bytes of an idle connection to the standard log.
+// No proxy is taken from the environment: it would resolve names for us.
+func newTransport(dial func(context.Context, string, string) (net.Conn, error), tc *tls.Config, patience time.Duration) *http.Transport {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		DialContext:            dial,
+		TLSClientConfig:        tc,
+		TLSHandshakeTimeout:    patience,
+		Protocols:              protocols,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeaders,
+	}
+}
+
+// stay keeps an http.Client from following redirects: a 307 would carry the
+// refresh token and the client secret to wherever it points.
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
