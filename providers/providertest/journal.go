@@ -19,8 +19,9 @@ import (
 type journal struct {
 	sync func() error // of the file; a seam for counting fsyncs and for failing disks
 
-	disk sync.Mutex // held while a batch is written; taken before mu
-	file *os.File
+	disk   sync.Mutex // held while a batch is written; taken before mu
+	file   *os.File
+	broken error // the first failure; after it nothing is written any more
 
 	mu   sync.Mutex
 	last int // highest n given out
@@ -107,15 +108,24 @@ func (j *journal) commit(b *batch) error {
 		j.mu.Lock()
 		j.open = &batch{} // from here on nobody joins b
 		j.mu.Unlock()
-		if _, err := j.file.Write(b.lines.Bytes()); err != nil {
-			b.err = fmt.Errorf("write ledger: %w", err)
-			return
-		}
-		if err := j.sync(); err != nil {
-			b.err = fmt.Errorf("fsync ledger: %w", err)
-		}
+		j.broken = j.write(b.lines.Bytes())
+		b.err = j.broken
 	})
 	return b.err
+}
+
+// write is the only place that touches the file; disk is held.
+func (j *journal) write(lines []byte) error {
+	if j.broken != nil {
+		return j.broken // a line after a torn one could not be read back
+	}
+	if _, err := j.file.Write(lines); err != nil {
+		return fmt.Errorf("write ledger: %w", err)
+	}
+	if err := j.sync(); err != nil {
+		return fmt.Errorf("fsync ledger: %w", err)
+	}
+	return nil
 }
 
 func (j *journal) close() error {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 )
 
 // LedgerName is the ledger's file name in Config.Dir.
@@ -107,5 +106,5 @@ func appendLine(seen []Presentation, at map[int]int, line []byte) ([]Presentatio
 		return nil, fmt.Errorf("an outcome of presentation %d, which never arrived", p.N)
 	}
 	at[p.N] = len(seen)
-	return append(slices.Grow(seen, 1), p), nil
+	return append(seen, p), nil
 }

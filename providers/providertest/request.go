@@ -1,0 +1,100 @@
+package providertest
+
+import (
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/regrant/regrant/secret"
+)
+
+// maxBody is more than any token request has.
+const maxBody = 64 << 10
+
+// tokenRequest is a request to a token endpoint, read in full.
+type tokenRequest struct {
+	kind    string
+	given   string      // the credential as presented
+	known   *credential // nil for one that this provider never issued
+	client  bool        // client authentication is good
+	problem string      // why it is malformed, or empty
+}
+
+// readTokenRequest never fails: what cannot be read is malformed, and still a
+// presentation.
+func (p *provider) readTokenRequest(w http.ResponseWriter, r *http.Request) tokenRequest {
+	form, err := readForm(w, r)
+	if err != nil {
+		return tokenRequest{kind: KindOther, problem: err.Error()}
+	}
+	req := tokenRequest{kind: KindOther, client: p.authenticated(r, form)}
+	switch form.Get("grant_type") {
+	case "":
+		req.problem = "grant_type is missing"
+	case KindRefresh:
+		req.kind, req.given = KindRefresh, form.Get("refresh_token")
+	case KindCode:
+		req.kind, req.given = KindCode, form.Get("code")
+	}
+	if req.kind != KindOther && req.given == "" {
+		req.problem = "the credential is missing"
+	}
+	if c, ok := p.credential(req.given); ok && (c.serial == 0) == (req.kind == KindCode) {
+		req.known = c
+	}
+	return req
+}
+
+// readForm reads the body's form, never the query's, and refuses repeated
+// parameters (RFC 6749, 3.2).
+func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		return nil, fmt.Errorf("the body is not a form") // err may quote it
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 {
+			return nil, fmt.Errorf("a parameter is repeated: %q", name)
+		}
+	}
+	return r.PostForm, nil
+}
+
+// authenticated accepts the registered client in the registered style only
+// (RFC 6749, 2.3.1): both styles at once are neither.
+func (p *provider) authenticated(r *http.Request, form url.Values) bool {
+	id, password, basic := r.BasicAuth()
+	if p.behaviour.AuthStyle == "post" {
+		return !basic && p.registered(form.Get("client_id"), form.Get("client_secret"))
+	}
+	id, errID := url.QueryUnescape(id)
+	password, errPassword := url.QueryUnescape(password)
+	return basic && errID == nil && errPassword == nil && !form.Has("client_secret") && p.registered(id, password)
+}
+
+func (p *provider) registered(id, password string) bool {
+	b := p.behaviour
+	return subtle.ConstantTimeCompare([]byte(id), []byte(b.ClientID)) == 1 &&
+		subtle.ConstantTimeCompare([]byte(password), []byte(b.ClientSecret)) == 1
+}
+
+// family is empty for an unknown credential.
+func (r tokenRequest) family() string {
+	if r.known == nil {
+		return ""
+	}
+	return r.known.of.id
+}
+
+// presentation is the request as the ledger names it.
+func (r tokenRequest) presentation(s *Server, p *provider, fault *Fault) *Presentation {
+	seen := &Presentation{
+		At: s.cfg.Clock(), Provider: p.name, Family: r.family(), Kind: r.kind,
+		Token: secret.New(r.given).Fingerprint(), Fault: fault.String(),
+	}
+	if r.known != nil {
+		seen.Serial = r.known.serial
+	}
+	return seen
+}

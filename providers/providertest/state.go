@@ -1,0 +1,101 @@
+package providertest
+
+// FamilyState is a family at one moment, for assertions.
+type FamilyState struct {
+	ID, Provider, Sub string
+	// Serial is the number of the newest refresh token.
+	Serial int
+	// Redeemed is how many of the refresh tokens were redeemed at least once.
+	Redeemed int
+	// Revoked: the family ended because a consumed token came back.
+	Revoked bool
+	// Killed: it ended otherwise (the user, RFC 7009, a newer grant).
+	Killed bool
+	// LiveBearers is how many bearers the resource would accept now.
+	LiveBearers int
+	// Uses and Denied count the resource's answers 200 and 401 to its bearers.
+	Uses, Denied int
+}
+
+// Family returns the state of one family, or false if there is none of that id.
+func (s *Server) Family(id string) (FamilyState, bool) {
+	f, ok := s.family(id)
+	if !ok {
+		return FamilyState{}, false
+	}
+	return f.state(s), true
+}
+
+func (f *family) state(s *Server) FamilyState {
+	now := s.cfg.Clock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	state := FamilyState{
+		ID: f.id, Provider: f.at.name, Sub: f.owner.sub, Serial: len(f.refresh),
+		Revoked: f.end == revokedForReuse, Killed: f.end == killed,
+		Uses: f.uses, Denied: f.denied,
+	}
+	for _, c := range f.refresh {
+		if !c.redeemed.IsZero() {
+			state.Redeemed++
+		}
+	}
+	for _, b := range f.bearers {
+		if b.good(now) {
+			state.LiveBearers++
+		}
+	}
+	return state
+}
+
+// Alive says whether a resource would accept this bearer now. Asking is not a use.
+func (s *Server) Alive(token string) bool {
+	for _, p := range s.providers {
+		if b, ok := p.bearer(token); ok {
+			f := b.of.of
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return b.good(s.cfg.Clock())
+		}
+	}
+	return false
+}
+
+// Revoked counts the families that were revoked because a consumed token came
+// back, at the named providers or, without names, at all.
+func (s *Server) Revoked(providers ...string) int {
+	if len(providers) == 0 {
+		for name := range s.providers {
+			providers = append(providers, name)
+		}
+	}
+	total := 0
+	for _, name := range providers {
+		total += int(s.provider(name).revoked.Load())
+	}
+	return total
+}
+
+// Issued lists every refresh token, code, access token, ID token and client secret of this
+// server in clear: what a leak scan looks for.
+func (s *Server) Issued() []string {
+	var all []string
+	collect := func(text, _ any) bool {
+		all = append(all, text.(string))
+		return true
+	}
+	for _, p := range s.providers {
+		all = append(all, p.behaviour.ClientSecret)
+		p.credentials.Range(collect)
+		p.tokens.Range(collect)
+	}
+	return all
+}
+
+func (s *Server) family(id string) (*family, bool) {
+	f, ok := s.families.Load(id)
+	if !ok {
+		return nil, false
+	}
+	return f.(*family), true
+}
