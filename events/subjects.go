@@ -69,14 +69,14 @@ func (s Subjects) DueAll() string   { return s.base() + ".due.>" }
 func (s Subjects) DeadAll() string  { return s.base() + ".dead.>" }
 
 func (s Subjects) filter(kind string, a Address, n Name) string {
-	any := func(word string) string {
+	orAny := func(word string) string {
 		if word == "" {
 			return "*"
 		}
 		return word
 	}
-	a = Address{any(a.Tenant), any(a.Provider), any(a.Link)}
-	return s.named(kind, a, Name(any(string(n))))
+	a = Address{orAny(a.Tenant), orAny(a.Provider), orAny(a.Link)}
+	return s.named(kind, a, Name(orAny(string(n))))
 }
 
 // ParseIn inverts In. The error is an *Invalid for the field "subject". The
