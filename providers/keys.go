@@ -101,8 +101,11 @@ func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body, err := readCapped(res.Body)
+	if err != nil {
+		return nil, err
+	}
 	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res, err
+	return res, nil
 }
 
 func (f *keyFetcher) enter() bool {

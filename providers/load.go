@@ -92,9 +92,27 @@ func ProfileFromNode(file string, node ast.Node) (Profile, error) {
 func overlay(file string, base Profile, node ast.Node) (Profile, error) {
 	p := base
 	if err := yaml.NodeToValue(node, &p, yaml.Strict()); err != nil {
-		return Profile{}, located(file, err)
+		return Profile{}, located(file, placed(node, err))
 	}
 	return p, nil
+}
+
+// placed gives an error without a place, such as the library's about durations,
+// the line of the key that causes it.
+func placed(node ast.Node, err error) error {
+	var own *lineError
+	var theirs yaml.Error
+	mapping, ok := node.(ast.MapNode)
+	if !ok || errors.As(err, &own) || errors.As(err, &theirs) {
+		return err
+	}
+	for each := mapping.MapRange(); each.Next(); {
+		var alone Profile
+		if bad := yaml.NodeToValue(each.KeyValue(), &alone, yaml.Strict()); bad != nil {
+			return atNode(each.Key(), "%s: %s", each.Key().String(), bad.Error())
+		}
+	}
+	return err
 }
 
 // lineError is a complaint about a place in a document.

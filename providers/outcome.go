@@ -1,6 +1,10 @@
 package providers
 
-import "time"
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
 
 // Class is what an attempt came to, as far as it decides what to do next.
 type Class int
@@ -60,7 +64,8 @@ func (r Reach) String() string {
 	return reachNames[r]
 }
 
-// Outcome is the result of one attempt. It is safe to log whole.
+// Outcome is the result of one attempt. It is safe to print and to log whole: it
+// prints itself without its Answer.
 type Outcome struct {
 	Class  Class
 	Reach  Reach
@@ -77,3 +82,26 @@ type Outcome struct {
 	// holds no body, no query and no secret.
 	Err error
 }
+
+// LogValue implements slog.LogValuer.
+func (o Outcome) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("class", o.Class.String()), slog.String("reach", o.Reach.String())}
+	if o.Status != 0 {
+		attrs = append(attrs, slog.Int("status", o.Status))
+	}
+	if o.Code != "" {
+		attrs = append(attrs, slog.String("code", o.Code))
+	}
+	if o.RetryAfter > 0 {
+		attrs = append(attrs, slog.Duration("retry_after", o.RetryAfter))
+	}
+	if o.Err != nil {
+		attrs = append(attrs, slog.String("error", o.Err.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// Format prints the same for every verb. It is a Formatter and not a Stringer
+// because fmt walks into a struct whose verb does not suit a field, past the
+// methods by which the fields would redact themselves.
+func (o Outcome) Format(s fmt.State, _ rune) { fmt.Fprintf(s, "%v", o.LogValue()) }

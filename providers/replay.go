@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,7 +70,11 @@ func (r *Replay) UnmarshalYAML(node ast.Node) error {
 		Until *time.Duration `yaml:"until_successor_used"`
 	}
 	if err := yaml.NodeToValue(node, &w, yaml.Strict()); err != nil {
-		return err
+		var unknown *yaml.UnknownFieldError
+		if errors.As(err, &unknown) {
+			return err
+		}
+		return atNode(node, "this is no replay rule: %s", want)
 	}
 	switch {
 	case w.Grace != nil && w.Until == nil && *w.Grace > 0:
