@@ -91,6 +91,7 @@ type Handlers struct {
 	tenants map[string]bool
 	rules   map[string]links.Rules
 	known   *known
+	fin     *finisher
 	flights *flights
 	sights  *sights
 }
@@ -116,6 +117,7 @@ func New(cfg Config) (*Handlers, error) {
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
 		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience),
 	}
+	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known}
 	for _, t := range cfg.Tenants {
 		h.tenants[t] = true
 	}

@@ -14,43 +14,53 @@ import (
 // stream. A writer names the first event of its own write instead.
 const everythingMayBeStored = math.MaxUint64
 
+// finisher brings what a record decided to the streams. It is the part of the
+// handlers that whoever writes a record needs.
+type finisher struct {
+	Subjects events.Subjects
+	Timers   Timers
+	Outputs  Outputs
+	Probe    Probe
+	known    *known
+}
+
 // finish does what a record says is to be done, in the order in which everybody
 // does it: timer, outbox, memory (model: settimer, outbox, learn). It is given
 // the record as it was written or read by the caller, whatever it says by now:
 // only a newer timer excuses from arming, only a stored event from publishing.
 // unsent is the first event that is certainly not stored yet. rearm says that
 // the timer has fired and memory of it counts no more.
-func (h *Handlers) finish(ctx context.Context, l links.Link, unsent uint64, rearm bool) error {
-	if err := h.arm(ctx, l, rearm); err != nil {
+func (f *finisher) finish(ctx context.Context, l links.Link, unsent uint64, rearm bool) error {
+	if err := f.arm(ctx, l, rearm); err != nil {
 		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
 	}
-	if err := h.publish(ctx, l, unsent); err != nil {
+	if err := f.publish(ctx, l, unsent); err != nil {
 		return err
 	}
-	return h.Probe.around(StepKnown, l.Address, func() error {
-		h.known.learn(l.Address, fact{generation: l.Generation, stored: l.EventNumber, armed: l.DueNumber})
+	return f.Probe.around(StepKnown, l.Address, func() error {
+		f.known.learn(l.Address, fact{generation: l.Generation, stored: l.EventNumber, armed: l.DueNumber})
 		return nil
 	})
 }
 
-func (h *Handlers) arm(ctx context.Context, l links.Link, rearm bool) error {
-	if l.Due.IsZero() || (!rearm && h.known.of(l.Address).armed >= l.DueNumber) {
+func (f *finisher) arm(ctx context.Context, l links.Link, rearm bool) error {
+	if l.Due.IsZero() || (!rearm && f.known.of(l.Address).armed >= l.DueNumber) {
 		return nil
 	}
-	return h.Probe.around(StepTimer, l.Address, func() error {
-		return h.Timers.Arm(ctx, l.Address, l.DueNumber, l.Due)
+	return f.Probe.around(StepTimer, l.Address, func() error {
+		return f.Timers.Arm(ctx, l.Address, l.DueNumber, l.Due)
 	})
 }
 
 // publish brings the outbox to the stream, each entry only after the one before
 // it is confirmed.
-func (h *Handlers) publish(ctx context.Context, l links.Link, unsent uint64) error {
-	stored := h.known.of(l.Address).stored
+func (f *finisher) publish(ctx context.Context, l links.Link, unsent uint64) error {
+	stored := f.known.of(l.Address).stored
 	if len(l.Outbox) == 0 || stored >= l.EventNumber {
 		return nil
 	}
 	if l.Outbox[0].Number < unsent {
-		last, err := h.Outputs.Last(ctx, l.Address)
+		last, err := f.Outputs.Last(ctx, l.Address)
 		if err != nil {
 			return fmt.Errorf("look up the last event of link %s: %w", l.Address, err)
 		}
@@ -60,30 +70,30 @@ func (h *Handlers) publish(ctx context.Context, l links.Link, unsent uint64) err
 		if entry.Number <= stored {
 			continue
 		}
-		if err := h.publishEntry(ctx, l.Address, entry); err != nil {
+		if err := f.publishEntry(ctx, l.Address, entry); err != nil {
 			return fmt.Errorf("publish event %d of link %s: %w", entry.Number, l.Address, err)
 		}
 	}
 	return nil
 }
 
-func (h *Handlers) publishEntry(ctx context.Context, a events.Address, entry links.Entry) error {
+func (f *finisher) publishEntry(ctx context.Context, a events.Address, entry links.Entry) error {
 	e, err := events.Decode(nil, entry.Event)
 	if err != nil {
 		return err
 	}
-	m, err := h.Subjects.OutputMessage(e)
+	m, err := f.Subjects.OutputMessage(e)
 	if err != nil {
 		return err
 	}
-	return h.Probe.around(StepOutbox, a, func() error { return h.Outputs.Publish(ctx, m) })
+	return f.Probe.around(StepOutbox, a, func() error { return f.Outputs.Publish(ctx, m) })
 }
 
 // finishRead settles a report or a timer that has nothing to do: a newer
 // generation, or a state that waits for something else. What the record still
 // owes is done first: whoever owed it may be dead.
 func (h *Handlers) finishRead(ctx context.Context, j *job, l links.Link, d links.Decision) inbox.Verdict {
-	if err := h.finish(ctx, l, everythingMayBeStored, j.trigger.Timer); err != nil {
+	if err := h.fin.finish(ctx, l, everythingMayBeStored, j.trigger.Timer); err != nil {
 		return h.unfinished(j, err)
 	}
 	if !j.trigger.Timer {
@@ -96,7 +106,7 @@ func (h *Handlers) finishRead(ctx context.Context, j *job, l links.Link, d links
 
 // finishWrite settles a message whose decision is written.
 func (h *Handlers) finishWrite(ctx context.Context, j *job, was, l links.Link) inbox.Verdict {
-	if err := h.finish(ctx, l, was.EventNumber+1, j.trigger.Timer); err != nil {
+	if err := h.fin.finish(ctx, l, was.EventNumber+1, j.trigger.Timer); err != nil {
 		return h.unfinished(j, err)
 	}
 	h.Probe.at(StepAck, Before, j.addr)

@@ -45,7 +45,7 @@ func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbo
 	if len(l.Outbox) == 0 || h.known.of(l.Address).stored >= l.EventNumber {
 		return inbox.Verdict{}, true
 	}
-	if err := h.publish(ctx, l, everythingMayBeStored); err != nil {
+	if err := h.fin.publish(ctx, l, everythingMayBeStored); err != nil {
 		return h.unfinished(j, err), false
 	}
 	h.known.learn(l.Address, fact{stored: l.EventNumber})

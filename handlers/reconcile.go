@@ -75,7 +75,7 @@ func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
 	if l.Status == links.Refreshing || l.IsDue(r.h.Clock().Add(-r.h.Budget.Recovery)) {
 		return r.wake(ctx, l)
 	}
-	if err := r.h.finish(ctx, l, everythingMayBeStored, true); err != nil {
+	if err := r.h.fin.finish(ctx, l, everythingMayBeStored, true); err != nil {
 		r.h.logger(l.Address).Warn("reconciling failed; the next scan tries again", "err", err)
 		return false
 	}

@@ -72,7 +72,7 @@ func (h *Handlers) settle(ctx context.Context, s saved) error {
 	if err != nil {
 		return err
 	}
-	if err := h.finish(ctx, l, was.EventNumber+1, false); err != nil {
+	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {
 		return err
 	}
 	return h.Probe.around(StepUnspool, s.Address, func() error { return h.Spool.Remove(s.Attempt) })

@@ -41,7 +41,7 @@ type Kept struct {
 	Consent    uint64    `json:"consent"`
 	Generation uint64    `json:"generation"`
 	At         time.Time `json:"at"`
-	Sealed     []byte    `json:"sealed"`
+	Sealed     []byte    `json:"sealed,omitzero"`
 }
 
 // KeptKind says why an answer is kept aside.
@@ -185,6 +185,16 @@ func (l Link) Observed(storedAt time.Time) Link {
 // BearerAlive says whether the current bearer may still work, as far as anybody knows.
 func (l Link) BearerAlive(now time.Time) bool {
 	return !l.Refused && (l.ExpiresAt.IsZero() || now.Before(l.ExpiresAt))
+}
+
+// Public is the link without its sealed parts, for showing.
+func (l Link) Public() Link {
+	l.Sealed = nil
+	l.Kept = slices.Clone(l.Kept)
+	for i := range l.Kept {
+		l.Kept[i].Sealed = nil
+	}
+	return l
 }
 
 // keep adds a kept answer, once per attempt; the oldest goes when there are too many.

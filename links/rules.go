@@ -51,7 +51,7 @@ func (r Rules) backoff(n int, jitter float64) time.Duration {
 // renewal is when a bearer is renewed ahead: at RenewAt of its life, up to a
 // tenth of that life earlier. Zero when it is not, or when its end is unknown.
 func (r Rules) renewal(issued, expires time.Time, jitter float64) time.Time {
-	if r.RenewAt <= 0 || expires.IsZero() || !expires.After(issued) {
+	if r.RenewAt <= 0 || issued.IsZero() || expires.IsZero() || !expires.After(issued) {
 		return time.Time{}
 	}
 	life := float64(expires.Sub(issued))

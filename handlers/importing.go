@@ -1,0 +1,204 @@
+package handlers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/regrant/regrant/budget"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/seal"
+	"github.com/regrant/regrant/secret"
+)
+
+// Namer names people without naming them; *seal.Keys is one.
+type Namer interface {
+	Subject(issuer, clientID, sub string) string
+	User(tenant, user string) string
+}
+
+// Keys seal and name. *seal.Keys is one.
+type Keys interface {
+	Sealer
+	Namer
+}
+
+var _ Keys = (*seal.Keys)(nil)
+
+// Importer makes links of grants that were obtained elsewhere.
+type Importer struct {
+	Source   string
+	Subjects events.Subjects
+	Tenants  []string
+	Profiles map[string]providers.Profile
+	Store    links.Store
+	Index    links.Index
+	Keys     Keys
+	Timers   Timers
+	Outputs  Outputs
+	Budget   budget.Budget
+	Clock    func() time.Time
+}
+
+// ImportLine is one grant to import. Its tokens are secrets from the first byte.
+type ImportLine struct {
+	events.Address
+	User, Nickname, Sub         string
+	Access, Refresh, ID         secret.Value
+	ExpiresAt, RefreshExpiresAt time.Time
+	Scopes                      []string
+}
+
+// BadLine is an import line that cannot be imported, and why.
+type BadLine struct{ Field, Problem string }
+
+func (e *BadLine) Error() string { return e.Field + ": " + e.Problem }
+
+// ParseImportLine reads one line. Unknown fields are refused: a misspelt
+// refresh_token would import a link that cannot be refreshed.
+func ParseImportLine(text []byte) (ImportLine, error) {
+	var in struct {
+		Tenant, Provider, Link, User, Nickname, Sub string
+		AccessToken                                 string    `json:"access_token"`
+		RefreshToken                                string    `json:"refresh_token"`
+		IDToken                                     string    `json:"id_token"`
+		ExpiresAt                                   time.Time `json:"expires_at"`
+		RefreshExpiresAt                            time.Time `json:"refresh_expires_at"`
+		Scope                                       string    `json:"scope"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(text)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return ImportLine{}, &BadLine{Field: jsonField(err), Problem: "is not what an import line has there"}
+	}
+	return ImportLine{
+		Address: events.Address{Tenant: in.Tenant, Provider: in.Provider, Link: in.Link},
+		User:    in.User, Nickname: in.Nickname, Sub: in.Sub,
+		Access: secret.New(in.AccessToken), Refresh: secret.New(in.RefreshToken), ID: secret.New(in.IDToken),
+		ExpiresAt: in.ExpiresAt, RefreshExpiresAt: in.RefreshExpiresAt, Scopes: strings.Fields(in.Scope),
+	}, nil
+}
+
+// jsonField names the field at fault. The decoder's own text may quote a value.
+func jsonField(err error) string {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return wrong.Field
+	}
+	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
+		return strings.Trim(name, `"`)
+	}
+	return "line"
+}
+
+// Check fills in the defaults of a line (tenant default, a new link id) and says
+// what is wrong with it. It reads, and changes nothing.
+func (im *Importer) Check(ctx context.Context, in ImportLine) (ImportLine, error) {
+	if in.Tenant == "" {
+		in.Tenant = "default"
+	}
+	if in.Link == "" {
+		in.Link = ulid.Make().String()
+	}
+	if err := im.check(in); err != nil {
+		return in, err
+	}
+	_, err := im.Store.Latest(ctx, in.Address)
+	switch {
+	case err == nil:
+		return in, &BadLine{"link", "exists already; reconsent or another id is the way to new tokens"}
+	case errors.Is(err, links.ErrNotFound):
+		return in, nil
+	default:
+		return in, err
+	}
+}
+
+func (im *Importer) check(in ImportLine) error {
+	var invalid *events.Invalid
+	if errors.As(in.Validate(), &invalid) {
+		return &BadLine{invalid.Field, invalid.Reason}
+	}
+	profile, ok := im.Profiles[in.Provider]
+	switch {
+	case !ok:
+		return &BadLine{"provider", "is not configured"}
+	case !slices.Contains(im.Tenants, in.Tenant):
+		return &BadLine{"tenant", "is not configured"}
+	case in.User == "":
+		return &BadLine{"user", "is missing"}
+	case profile.Bearer == providers.BearerID && in.ID.IsZero():
+		return &BadLine{"id_token", "is missing: it is this provider's bearer"}
+	case profile.Bearer != providers.BearerID && in.Access.IsZero():
+		return &BadLine{"access_token", "is missing"}
+	case in.Refresh.IsZero():
+		return &BadLine{"refresh_token", "is missing: the link could never be refreshed"}
+	}
+	return nil
+}
+
+// Import makes the link of a checked line: the claim on its login first, then
+// the index, the record, and what the record announces. A crash in between
+// leaves a claim that the same line takes up again.
+func (im *Importer) Import(ctx context.Context, in ImportLine) error {
+	l, err := im.link(in)
+	if err != nil {
+		return err
+	}
+	if l.Subject != "" {
+		owner, err := im.Index.Claim(ctx, l.Tenant, l.Subject, l.Address)
+		if err != nil {
+			return err
+		}
+		if owner != l.Address {
+			return &BadLine{"sub", "is the login of link " + owner.String() + " already"}
+		}
+	}
+	if err := im.Index.AddUser(ctx, im.Keys.User(l.Tenant, l.User), l.Address); err != nil {
+		return err
+	}
+	if _, err := im.Store.Create(ctx, l); err != nil {
+		if errors.Is(err, links.ErrExists) {
+			return &BadLine{"link", "exists already"}
+		}
+		return fmt.Errorf("create link %s: %w", l.Address, err)
+	}
+	f := &finisher{Subjects: im.Subjects, Timers: im.Timers, Outputs: im.Outputs, known: newKnown(1)}
+	return f.finish(ctx, l, 1, false)
+}
+
+func (im *Importer) link(in ImportLine) (links.Link, error) {
+	p := im.Profiles[in.Provider]
+	t := links.Tokens{Access: in.Access, Refresh: in.Refresh, ID: in.ID, Type: "Bearer", Subject: in.Sub}
+	l := links.Link{Address: in.Address, User: in.User, Nickname: in.Nickname, ClientID: p.ClientID}
+	if in.Sub != "" {
+		t.Issuer = p.Issuer
+		l.Subject = im.Keys.Subject(p.Issuer, p.ClientID, in.Sub)
+	}
+	sealed, err := SealTokens(im.Keys, in.Address, 1, 1, t)
+	if err != nil {
+		return l, err
+	}
+	bearer := in.Access
+	if p.Bearer == providers.BearerID {
+		bearer = in.ID
+	}
+	now := im.Clock()
+	g := links.Grant{
+		Fingerprint: bearer.Fingerprint(), Refreshable: true, Scopes: in.Scopes, IssuedAt: now.Round(0),
+		ExpiresAt: in.ExpiresAt, RefreshExpiresAt: in.RefreshExpiresAt, Sealed: sealed,
+	}
+	// The life of an imported bearer began at some unknown time before: no minimum interval applies.
+	l = links.Import(l, g, links.Origin{Source: im.Source}, now, RulesOf(p, im.Budget.DeadlineOnce, im.Budget), rand.Float64())
+	l.IssuedAt = time.Time{}
+	return l, nil
+}

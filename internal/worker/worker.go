@@ -1,0 +1,254 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/config"
+	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/links/kvstore"
+	"github.com/regrant/regrant/locks"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/seal"
+	"github.com/regrant/regrant/spool"
+)
+
+// Options are what a worker needs beside the configuration file.
+type Options struct {
+	// Config with its defaults filled in; NATS.URL and Redis.URL must be set, also
+	// when the servers are embedded.
+	Config config.Config
+	Keys   *seal.Keys
+	// ID names this worker; left out: host name and a ULID, new at every start.
+	ID  string
+	Log *slog.Logger
+	// Registry takes the metrics; nil: none are registered.
+	Registry prometheus.Registerer
+	// Probe is for tests: see handlers.Probe.
+	Probe handlers.Probe
+}
+
+// Worker is a running worker.
+type Worker struct {
+	id        string
+	log       *slog.Logger
+	bus       *bus.Bus
+	redis     redis.UniversalClient
+	locks     *locks.Redis
+	spool     *spool.Spool
+	providers map[string]*providers.Provider
+	store     *kvstore.Store
+	handlers  *handlers.Handlers
+	consumers []*bus.Consumer
+	unlisten  func()
+
+	background sync.WaitGroup
+	stop       context.CancelFunc
+	stopping   sync.Once
+	stopped    error
+}
+
+// ID returns a worker id that no other process has.
+func ID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	host = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, host)
+	return fmt.Sprintf("%.30s-%s", host, ulid.Make())
+}
+
+// Start connects, verifies that everything it needs is provisioned, finishes
+// what an earlier life left in the spool, and begins to take work. An error
+// leaves nothing running.
+func Start(ctx context.Context, o Options) (w *Worker, err error) {
+	if o.ID == "" {
+		o.ID = ID()
+	}
+	w = &Worker{id: o.ID, log: o.Log.With("worker", o.ID), providers: map[string]*providers.Provider{}, unlisten: func() {}, stop: func() {}}
+	defer func() {
+		if err != nil {
+			_ = w.Stop(context.WithoutCancel(ctx))
+			w = nil
+		}
+	}()
+	if err := w.connect(ctx, o); err != nil {
+		return w, err
+	}
+	if err := w.assemble(o); err != nil {
+		return w, err
+	}
+	return w, w.begin(ctx, o)
+}
+
+// connect reaches the servers and the disk.
+func (w *Worker) connect(ctx context.Context, o Options) (err error) {
+	c := o.Config
+	w.bus, err = bus.Connect(ctx, bus.Config{
+		URL: c.NATS.URL, Creds: c.NATS.Creds, Prefix: c.NATS.Prefix, Name: w.id, Budget: c.Budget(), Log: w.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.bus.Verify(ctx, Plan(c)); err != nil {
+		return err
+	}
+	w.store, err = Store(ctx, w.bus)
+	if err != nil {
+		return err
+	}
+	if w.redis, err = locks.Dial(c.Redis.URL, c.Budget()); err != nil {
+		return fmt.Errorf("%w: redis.url: %w", config.ErrConfig, err)
+	}
+	w.locks = locks.New(w.redis, locks.Config{Worker: w.id, Budget: c.Budget(), Prefix: c.NATS.Prefix, Log: w.log})
+	w.spool, err = spool.Open(filepath.Join(c.DataDir, "spool"), w.id)
+	return err
+}
+
+// Store opens the link store of a cell.
+func Store(ctx context.Context, b *bus.Bus) (*kvstore.Store, error) {
+	names := b.Names()
+	return kvstore.New(ctx, b.JetStream(), kvstore.Buckets{Links: names.Links(), Index: names.Index()})
+}
+
+// Plan is what a cell with this configuration consists of.
+func Plan(c config.Config) bus.Plan {
+	return bus.Plan{Prefix: c.NATS.Prefix, Providers: c.ProviderNames(), Replicas: c.NATS.Replicas, Budget: c.Budget()}
+}
+
+// Source is the CloudEvents source of a cell's output events. It names the cell
+// and not the worker: whoever announces a change, it is the same event.
+func Source(prefix string) string { return "//regrant/" + prefix }
+
+func (w *Worker) assemble(o Options) (err error) {
+	c := o.Config
+	configured := map[string]handlers.Provider{}
+	for _, name := range c.ProviderNames() {
+		p, err := providers.New(name, c.Providers[name], providers.Options{Budget: c.Budget(), Log: w.log, BaseDir: c.Dir})
+		if err != nil {
+			return fmt.Errorf("%w: %w", config.ErrConfig, err)
+		}
+		w.providers[name], configured[name] = p, p
+	}
+	w.handlers, err = handlers.New(handlers.Config{
+		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
+		Store: w.store, Sealer: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus},
+		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
+	})
+	return err
+}
+
+// begin starts the goroutines: the feed first, so that no stored event is missed
+// while work is under way.
+func (w *Worker) begin(ctx context.Context, o Options) (err error) {
+	if w.unlisten, err = w.bus.Live(ctx, w.handlers.Learn); err != nil {
+		return err
+	}
+	if err := w.handlers.Adopt(ctx); err != nil {
+		w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
+	}
+	for _, name := range o.Config.ProviderNames() {
+		if err := w.consume(ctx, name, o.Config.Providers[name].Concurrency); err != nil {
+			return err
+		}
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	w.stop = stop
+	b := o.Config.Budget()
+	w.background.Go(func() { w.adoptEvery(background, b.Adopt) })
+	w.background.Go(func() { w.reconcile(background, b.Patience) })
+	return nil
+}
+
+// consume takes the inputs and the fired timers of one provider, so that a slow
+// provider holds up nobody else's links.
+func (w *Worker) consume(ctx context.Context, provider string, slots int) error {
+	names := w.bus.Names()
+	for _, spec := range []bus.ConsumerSpec{
+		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs()},
+		{Stream: names.Timer(), Durable: names.DueConsumer(provider), Slots: slots, Handler: w.handlers.Dues()},
+	} {
+		c, err := w.bus.Consume(context.WithoutCancel(ctx), spec)
+		if err != nil {
+			return err
+		}
+		w.consumers = append(w.consumers, c)
+	}
+	return nil
+}
+
+func (w *Worker) adoptEvery(ctx context.Context, every time.Duration) {
+	for tick(ctx, every) {
+		if err := w.handlers.Adopt(ctx); err != nil {
+			w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
+		}
+	}
+}
+
+// Ready says why the worker cannot take work, or nil.
+func (w *Worker) Ready() error { return w.bus.Ready() }
+
+// Stop stops pulling, waits for the messages in work, which includes provider
+// calls and their save, and closes everything. If ctx ends first, what is still
+// under way is left to the spool and to redelivery. It may be called more than
+// once and after a failed Start.
+func (w *Worker) Stop(ctx context.Context) error {
+	w.stopping.Do(func() { w.stopped = w.shutdown(ctx) })
+	return w.stopped
+}
+
+func (w *Worker) shutdown(ctx context.Context) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(w.consumers))
+	for i, c := range w.consumers {
+		wg.Go(func() { errs[i] = c.Stop(ctx) })
+	}
+	w.stop()
+	wg.Wait()
+	w.background.Wait()
+	w.unlisten()
+	err := errors.Join(errs...)
+	for _, p := range w.providers {
+		p.Close()
+	}
+	if w.spool != nil {
+		err = errors.Join(err, w.spool.Close())
+	}
+	if w.locks != nil {
+		w.locks.Close()
+		err = errors.Join(err, w.redis.Close())
+	}
+	if w.bus != nil {
+		err = errors.Join(err, w.bus.Close(ctx))
+	}
+	return err
+}
+
+// tick waits for d and says whether ctx still runs.
+func tick(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
