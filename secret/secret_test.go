@@ -18,13 +18,15 @@ func TestNoVerbOrEncoderPrintsTheClearText(t *testing.T) {
 	type holder struct {
 		V secret.Value
 		P *secret.Value
+		u secret.Value // fmt calls no methods on what is not exported
 	}
-	h := holder{V: v, P: &v}
+	h := holder{V: v, P: &v, u: v}
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T"} {
 		fmt.Fprintf(&out, verb, v)
 		fmt.Fprintf(&out, verb, &v)
 		fmt.Fprintf(&out, verb, h)
+		fmt.Fprintf(&out, verb, &h)
 		fmt.Fprintf(&out, verb, []secret.Value{v})
 		fmt.Fprintf(&out, verb, map[string]secret.Value{"k": v})
 	}
