@@ -42,8 +42,10 @@ func CausedBy(e event.Event) Trace {
 }
 
 // NewOutput makes the number-th event of a link. Its id follows from the link
-// and the number alone. Only the address is validated here: the data comes from
-// our own types, and a commit must not fail over what a provider called an account.
+// and the number alone. The data is not held against its schema: it comes from our
+// own types, and a commit must not fail over what a provider called an account.
+// What fails, as an *Invalid, is a malformed address or source, number 0, and a
+// clock outside the years 0 to 9999, which JSON cannot carry.
 func NewOutput(source string, number uint64, at time.Time, tr Trace, d Data) (event.Event, error) {
 	if number == 0 {
 		return event.Event{}, &Invalid{Field: extSequence, Reason: FaultMalformed}

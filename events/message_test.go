@@ -165,3 +165,16 @@ func TestCausedBy(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A commit carries its events: whatever a provider calls a scope, they encode.
+func TestOutputsTakeWhatProvidersSay(t *testing.T) {
+	d := events.TokenRotated{Address: bank, Generation: 1, Consent: 1, Cause: events.CauseRefresh, Comparison: events.ComparisonUnknown,
+		Scopes: []string{"", "\xff", "\x00", `"`, "</script>"}, AccountsLost: []string{}}
+	e, err := events.Decode(nil, encode(t, d))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := events.Check(e, bank, events.NameTokenRotated); err != nil {
+		t.Error(err)
+	}
+}
