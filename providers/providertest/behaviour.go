@@ -83,7 +83,8 @@ type Behaviour struct {
 	Delay time.Duration
 
 	// AuthStyle is the only client authentication accepted: basic (also if empty) or post.
-	AuthStyle string
+	// CodeAuthStyle is the same for authorization codes; empty is AuthStyle.
+	AuthStyle, CodeAuthStyle string
 	// ClientID and ClientSecret are made up if empty; see Endpoints.
 	ClientID, ClientSecret string
 
@@ -101,6 +102,7 @@ func (b Behaviour) withDefaults(name string) Behaviour {
 	set(&b.DeadCode, "invalid_grant")
 	set(&b.DeadDescription, "Unknown or invalid refresh token.")
 	set(&b.AuthStyle, "basic")
+	set(&b.CodeAuthStyle, b.AuthStyle)
 	set(&b.ClientID, "regrant-"+name)
 	set(&b.ClientSecret, opaque(48))
 	set(&b.AccessLen, 32)
@@ -123,8 +125,8 @@ func (b Behaviour) check() error {
 		return fmt.Errorf("OmitRefreshToken: a rotating provider that hides the new refresh token can never be refreshed again; set Rotation: None")
 	case b.BearerID && !b.IDTokens:
 		return fmt.Errorf("BearerID: needs IDTokens: true")
-	case b.AuthStyle != "basic" && b.AuthStyle != "post":
-		return fmt.Errorf("AuthStyle %q: write basic or post", b.AuthStyle)
+	case !known(b.AuthStyle) || !known(b.CodeAuthStyle):
+		return fmt.Errorf("AuthStyle %q, CodeAuthStyle %q: write basic or post", b.AuthStyle, b.CodeAuthStyle)
 	case b.Alg != "RS256" && b.Alg != "ES256" && b.Alg != "HS256":
 		return fmt.Errorf("Alg %q: write RS256, ES256 or HS256", b.Alg)
 	case b.Alg == "HS256" && len(b.ClientSecret) < 32:
@@ -134,6 +136,8 @@ func (b Behaviour) check() error {
 	}
 	return nil
 }
+
+func known(authStyle string) bool { return authStyle == "basic" || authStyle == "post" }
 
 // signs says whether the provider issues any JWT.
 func (b Behaviour) signs() bool { return b.IDTokens || b.AccessJWT }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -101,12 +102,23 @@ func TestOnlyTheConfiguredClientAuthenticationIsAccepted(t *testing.T) {
 					t.Fatalf("answered %d %s", a.status, a.text)
 				}
 			}
+			if a := b.postBothStyles(g.RefreshToken); a.status != http.StatusUnauthorized {
+				t.Fatalf("both styles at once were answered %d", a.status)
+			}
 			if a := b.mustRefresh(g.RefreshToken); a.header.Get("Cache-Control") != "no-store" {
 				t.Fatal("an answer with tokens may be cached")
 			}
-			b.outcomes(Client, Client, OK)
+			b.outcomes(Client, Client, Client, OK)
 		})
 	}
+}
+
+func (b *bench) postBothStyles(token string) answer {
+	at, form := b.Endpoints("op"), refreshForm(token)
+	form.Set("client_id", at.ClientID)
+	form.Set("client_secret", at.ClientSecret)
+	at.AuthStyle = "basic"
+	return post(b.http, at, form)
 }
 
 func TestMalformedRequestsAreRecordedAndConsumeNothing(t *testing.T) {
@@ -128,7 +140,12 @@ func TestMalformedRequestsAreRecordedAndConsumeNothing(t *testing.T) {
 	if a := b.get(b.Endpoints("op").TokenURL + "?grant_type=refresh_token&refresh_token=" + rt); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET answered %d", a.status)
 	}
-	b.outcomes(Malformed, Malformed, Malformed, Refused)
+	at := b.Endpoints("op")
+	at.TokenURL += "?" + refreshForm(rt).Encode() // RFC 6749, 3.2: not in the query
+	if a := post(b.http, at, url.Values{}); a.status != 400 {
+		t.Errorf("a credential in the query was answered %d", a.status)
+	}
+	b.outcomes(Malformed, Malformed, Malformed, Refused, Malformed)
 	b.mustRefresh(rt)
 }
 
@@ -189,6 +206,16 @@ func TestCodesScopeNonceAndRefreshExpiry(t *testing.T) {
 	if a := b.exchange(late); a.status != 400 {
 		t.Fatal("an expired code was good")
 	}
+}
+
+func TestACodeThatComesBackRevokesWhatItGaveWhateverReuseDoesElsewhere(t *testing.T) {
+	b := start(t, Behaviour{OnReuse: Refuse, Grace: time.Hour, Rotation: None})
+	code, family := b.IssueCode("op", "alice")
+	first := b.exchange(code)
+	if again := b.exchange(code); again.status != 400 || !b.state(family).Revoked || b.Alive(first.body.Access) {
+		t.Fatalf("answered %d, %+v", again.status, b.state(family))
+	}
+	b.outcomes(OK, ReuseRevoked)
 }
 
 func TestRevocationIsIdempotentAndNeedsTheClient(t *testing.T) {

@@ -110,6 +110,9 @@ func (b *bench) exchange(code string) answer {
 // post authenticates as the provider asks for.
 func (b *bench) post(form url.Values) answer {
 	at := b.Endpoints("op")
+	if form.Get("grant_type") == KindCode {
+		at.AuthStyle = at.CodeAuthStyle
+	}
 	return post(b.http, at, form)
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -188,7 +189,8 @@ func TestATornLastLineIsIgnoredAndCutOff(t *testing.T) {
 	path := filepath.Join(t.TempDir(), LedgerName)
 	whole := `{"n":1,"at":"2026-03-01T12:00:00Z","provider":"op","family":"f","serial":1,"kind":"refresh_token"}` + "\n" +
 		`{"n":1,"outcome":"ok"}` + "\n"
-	if err := os.WriteFile(path, []byte(whole+`{"n":2,"at":"20`), 0o600); err != nil {
+	torn := `{"n":2,"provider":"` + strings.Repeat("x", 500) // longer than what will be written over it
+	if err := os.WriteFile(path, []byte(whole+torn), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ledger, err := OpenLedger(path)
@@ -205,6 +207,9 @@ func TestATornLastLineIsIgnoredAndCutOff(t *testing.T) {
 	}
 	if err := j.close(); err != nil {
 		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(text), "\n") {
+		t.Fatalf("the torn line is still there: %v", err)
 	}
 	if ledger, err = OpenLedger(path); err != nil || len(ledger.Presentations(Filter{})) != 2 {
 		t.Fatalf("ledger %+v, error %v", ledger, err)

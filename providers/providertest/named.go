@@ -19,8 +19,9 @@ var named = map[string]Behaviour{
 	},
 	// The guide calls the refresh token static; the test system refuses a used
 	// one in Dex's words, without revoking. One link per login and application.
+	// Client authentication differs between refresh and code.
 	"akoya": {
-		OnReuse: Refuse, SingleGrant: true,
+		OnReuse: Refuse, SingleGrant: true, AuthStyle: "post", CodeAuthStyle: "basic",
 		AccessTTL: day, IDTokens: true, BearerID: true,
 		DeadCode:        "invalid_request",
 		DeadDescription: "Refresh token is invalid or has already been claimed by another client.",

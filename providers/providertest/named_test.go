@@ -55,6 +55,10 @@ func TestAkoya(t *testing.T) {
 	if a.status != 400 || a.body.Error != "invalid_request" || !strings.Contains(a.body.About, "already been claimed by another client") {
 		t.Fatalf("a used token was answered %d %s", a.status, a.text)
 	}
+	code, _ := b.IssueCode("op", "bob") // exchanged with basic, where refresh is with post
+	if a := b.exchange(code); a.status != http.StatusOK || a.body.ID == "" {
+		t.Fatalf("the code was answered %d %s", a.status, a.text)
+	}
 	b.mustRefresh(second.body.Refresh) // refused, not revoked
 	b.Issue("op", "alice")             // a reconsent, or the same login linked elsewhere
 	if b.Alive(second.body.ID) || !b.state(g.Family).Killed {

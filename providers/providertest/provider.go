@@ -25,7 +25,7 @@ type provider struct {
 // Endpoints is what a client needs to know of a provider.
 type Endpoints struct {
 	Issuer, TokenURL, JWKSURL, ResourceURL, RevocationURL string
-	ClientID, ClientSecret, AuthStyle, Alg                string
+	ClientID, ClientSecret, AuthStyle, CodeAuthStyle, Alg string
 }
 
 func newProvider(base, name string, b Behaviour) (*provider, error) {
@@ -36,7 +36,8 @@ func newProvider(base, name string, b Behaviour) (*provider, error) {
 	p := &provider{name: name, behaviour: b, jwks: publicKeysNone, endpoints: Endpoints{
 		Issuer: root, TokenURL: root + "/token", JWKSURL: root + "/jwks",
 		ResourceURL: root + "/resource", RevocationURL: root + "/revoke",
-		ClientID: b.ClientID, ClientSecret: b.ClientSecret, AuthStyle: b.AuthStyle, Alg: b.Alg,
+		ClientID: b.ClientID, ClientSecret: b.ClientSecret,
+		AuthStyle: b.AuthStyle, CodeAuthStyle: b.CodeAuthStyle, Alg: b.Alg,
 	}}
 	if b.signs() {
 		key, err := signingKey(b)

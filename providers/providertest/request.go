@@ -28,7 +28,7 @@ func (p *provider) readTokenRequest(w http.ResponseWriter, r *http.Request) toke
 	if err != nil {
 		return tokenRequest{kind: KindOther, problem: err.Error()}
 	}
-	req := tokenRequest{kind: KindOther, client: p.authenticated(r, form)}
+	req := tokenRequest{kind: KindOther, client: p.authenticated(r, form, p.styleFor(form))}
 	switch form.Get("grant_type") {
 	case "":
 		req.problem = "grant_type is missing"
@@ -61,11 +61,19 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// authenticated accepts the registered client in the registered style only
-// (RFC 6749, 2.3.1): both styles at once are neither.
-func (p *provider) authenticated(r *http.Request, form url.Values) bool {
+// styleFor is how the client must authenticate for this request.
+func (p *provider) styleFor(form url.Values) string {
+	if form.Get("grant_type") == KindCode {
+		return p.behaviour.CodeAuthStyle
+	}
+	return p.behaviour.AuthStyle
+}
+
+// authenticated accepts the registered client in this style only (RFC 6749,
+// 2.3.1): both styles at once are neither.
+func (p *provider) authenticated(r *http.Request, form url.Values, style string) bool {
 	id, password, basic := r.BasicAuth()
-	if p.behaviour.AuthStyle == "post" {
+	if style == "post" {
 		return !basic && p.registered(form.Get("client_id"), form.Get("client_secret"))
 	}
 	id, errID := url.QueryUnescape(id)

@@ -67,7 +67,7 @@ func (s *Server) serveRevocation(p *provider, w http.ResponseWriter, r *http.Req
 		oauthError(http.StatusBadRequest, "invalid_request", err.Error()).send(w)
 		return
 	}
-	if !p.authenticated(r, form) {
+	if !p.authenticated(r, form, p.styleFor(form)) {
 		p.unknownClient().send(w)
 		return
 	}
