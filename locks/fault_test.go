@@ -1,0 +1,225 @@
+package locks_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// These tests run in synctest bubbles: time.Sleep moves their clock on and takes
+// no real time.
+
+func TestRenewalKeepsTheLockForAnyTime(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		time.Sleep(100 * w.b.LockTTL)
+		held(t, w.locker("two"), "k")
+		if w.isLost(lease) {
+			t.Fatal("lost")
+		}
+		release(t, lease)
+		w.set(none)
+		time.Sleep(2 * w.b.LockTTL)
+		if n := w.set(none); n != 0 || w.isLost(lease) {
+			t.Fatalf("after the release: %d renewals", n)
+		}
+	})
+}
+
+func TestAnAcquireWhoseReplyWasLostGivesTheLockBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.set(replyLost)
+		_, err := w.lock.Acquire(t.Context(), "k")
+		w.wantUnavailable(err)
+		if !w.exists() {
+			t.Fatal("the lock was not taken: the test proves nothing")
+		}
+		w.set(none)
+		time.Sleep(w.b.LockRenew)
+		synctest.Wait()
+		if w.exists() {
+			t.Fatal("the lock is still there")
+		}
+	})
+}
+
+func TestAnAcquireThatIsCutGivesTheLockBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.set(hangs)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, func() { w.set(none); cancel() })
+		if _, err := w.lock.Acquire(ctx, "k"); !errors.Is(err, context.Canceled) || errors.Is(err, locks.ErrUnavailable) {
+			t.Fatalf("want ctx.Err(), got %v", err)
+		}
+		synctest.Wait()
+		if w.exists() {
+			t.Fatal("the lock is still there")
+		}
+		if !w.lock.Available() {
+			t.Fatal("a caller that hung up is no word on Redis")
+		}
+		if _, err := w.lock.Acquire(ctx, "k"); !errors.Is(err, context.Canceled) || w.exists() {
+			t.Fatalf("with a context that has ended: %v", err)
+		}
+	})
+}
+
+func TestAFailedRenewalIsTriedAgain(t *testing.T) {
+	for name, f := range map[string]fault{"not sent": notSent, "reply lost": replyLost, "hangs": hangs} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				lease := acquire(t, w.lock, "k")
+				w.set(f)
+				time.Sleep(w.b.LockTTL * 6 / 10)
+				if w.lock.Available() {
+					t.Fatal("failed renewals open the circuit")
+				}
+				w.set(none)
+				time.Sleep(w.b.LockTTL)
+				if w.isLost(lease) || !w.exists() || !w.lock.Available() {
+					t.Fatal("lost although Redis came back within the TTL")
+				}
+				release(t, lease)
+			})
+		})
+	}
+}
+
+func TestLostWhenTheTTLHasPassedAndNotBefore(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.set(notSent)
+		time.Sleep(w.b.LockTTL - time.Millisecond)
+		if w.isLost(lease) {
+			t.Fatal("lost before the TTL has passed")
+		}
+		time.Sleep(time.Millisecond)
+		if !w.isLost(lease) {
+			t.Fatal("not lost though the TTL has passed")
+		}
+		w.set(none)
+		time.Sleep(w.b.LockRenew)
+		acquire(t, w.lock, "k") // stale after its owner lost touch
+		release(t, lease)
+		held(t, w.lock, "k") // the late release did not touch the newer lock
+	})
+}
+
+func TestALostLeaseIsNotRenewedBack(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.server.FlushAll()
+		time.Sleep(w.b.LockRenew)
+		if !w.isLost(lease) || w.exists() {
+			t.Fatal("the vanished lock is not lost")
+		}
+		release(t, lease)
+	})
+}
+
+func TestAReleaseWhoseReplyWasLostMayBeRepeated(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.set(replyLost)
+		w.wantUnavailable(lease.Release(t.Context()))
+		w.set(none)
+		time.Sleep(w.b.LockRenew)
+		release(t, lease)
+	})
+}
+
+func TestAReleaseThatWasNotSentIsTriedInTheBackground(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.set(notSent)
+		w.wantUnavailable(lease.Release(t.Context()))
+		if !w.exists() {
+			t.Fatal("it was sent: the test proves nothing")
+		}
+		w.set(none)
+		time.Sleep(w.b.LockRenew)
+		synctest.Wait()
+		if w.exists() {
+			t.Fatal("the lock is still there")
+		}
+	})
+}
+
+func TestOneCallerPerIntervalAsksARedisThatIsAway(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.set(hangs)
+		began := time.Now()
+		_, err := w.lock.Acquire(t.Context(), "k")
+		w.wantUnavailable(err)
+		if cost := time.Since(began); cost > w.b.LockRenew/2 {
+			t.Fatalf("finding out took %v", cost)
+		}
+		w.set(notSent)
+		for range 3 {
+			for range 1000 {
+				_, err := w.lock.Acquire(t.Context(), "k2")
+				w.wantUnavailable(err)
+			}
+			time.Sleep(w.b.LockRenew)
+		}
+		if since := time.Since(began) - w.b.LockRenew/2; since != 3*w.b.LockRenew {
+			t.Fatalf("the others waited: %v", since)
+		}
+		if w.lock.Available() {
+			t.Fatal("available")
+		}
+		w.set(none)
+		time.Sleep(w.b.LockTTL) // background tries to give back have ended
+		acquire(t, w.lock, "k3")
+		if !w.lock.Available() {
+			t.Fatal("not available again")
+		}
+		if got := w.log.String(); got != "lock server is not available|lock server is available again" {
+			t.Fatalf("log: %s", got)
+		}
+	})
+}
+
+func TestOneTryPerInterval(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.set(notSent)
+		_, err := w.lock.Acquire(t.Context(), "k")
+		w.wantUnavailable(err)
+		time.Sleep(w.b.LockTTL + w.b.LockRenew) // give-backs of the first failure have ended
+		w.set(notSent)
+		for range 1000 {
+			_, err = w.lock.Acquire(t.Context(), "k")
+			w.wantUnavailable(err)
+		}
+		synctest.Wait()
+		if n := w.set(notSent); n != 2 { // the try, and one try to give back
+			t.Fatalf("%d exchanges", n)
+		}
+	})
+}
+
+func TestAfterCloseNothingRuns(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.set(hangs)
+		done := make(chan struct{})
+		go func() { defer close(done); _, _ = w.lock.Acquire(t.Context(), "k2") }()
+		synctest.Wait()
+		w.lock.Close()
+		w.lock.Close()
+		<-done
+		w.set(none)
+		time.Sleep(w.b.LockRenew)
+		_, err := w.lock.Acquire(t.Context(), "k3")
+		w.wantUnavailable(err)
+		if w.isLost(lease) {
+			t.Fatal("a lease that Close left alone is reported lost")
+		}
+		release(t, lease)
+		if w.exists() {
+			t.Fatal("the release after Close did nothing")
+		}
+	})
+}
