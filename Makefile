@@ -1,0 +1,59 @@
+# `make help` lists the targets. CI runs .ci/run, which is `make ci`.
+GO       ?= go
+LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
+PKGS     ?= ./...
+# The tests that kill a worker at every step; `go test ./...` runs a sample of them.
+CRASHPKG ?= ./internal/crashtest/
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race vet fmt lint schemas model model-quick crashpoints demo bench ci tools clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## both commands, static, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+test: ## all tests (PKGS=./links/... for some)
+	$(GO) test $(PKGS)
+
+race: ## all tests under the race detector, in short form
+	$(GO) test -race -short $(PKGS)
+
+vet: ## go vet
+	$(GO) vet $(PKGS)
+
+fmt: ## format in place
+	$(LINT) fmt
+
+lint: ## pinned golangci-lint, import table included (first build of it: 1-2 minutes)
+	$(LINT) run $(PKGS)
+
+schemas: ## JSON Schemas, AsyncAPI document, Go types and golden events agree
+	$(GO) test -count=1 ./schemas/ ./events/
+	$(GO) build -o bin/publisher ./cmd/publisher
+	for f in events/testdata/*.json; do bin/publisher validate "$$f" >/dev/null || exit 1; done
+
+model: ## check the protocol's model, all of it (3 minutes; needs spin and gcc)
+	sh docs/model/check.sh
+
+model-quick: ## its mutations and the small checks only (1 minute)
+	sh docs/model/check.sh quick
+
+crashpoints: ## kill a worker before and after every durable step, under every replay rule
+	REGRANT_TEST_CRASHPOINTS=all $(GO) test -count=1 -timeout 20m $(CRASHPKG)
+
+demo: ## the storm, with embedded servers and simulated providers
+	$(GO) run ./cmd/worker demo
+
+bench: ## all benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
+
+ci: ## what CI runs (STAGES="vet lint" for some of it)
+	bash .ci/run $(STAGES)
+
+tools: ## build the pinned linter and print its version
+	$(LINT) version
+
+clean: ## remove what make built
+	rm -rf bin
