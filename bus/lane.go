@@ -1,0 +1,184 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// maxBatch bounds one request; past it, larger ones are no faster.
+const maxBatch = 256
+
+// errUnanswered is also what a missing permission looks like.
+var errUnanswered = errors.New("the server does not answer requests for messages; where the log shows a permissions violation, run `worker permissions`")
+
+// lane asks for messages and receives them, one request at a time.
+//
+// It speaks the pull protocol itself, for what the client library's iterators do
+// not offer: a request that is exactly as large as the slots reserved for it, on
+// a subscription that lasts; and an end at which every message that the server
+// sent is known here, so that it can be put back rather than be missed until
+// AckWait has run.
+type lane struct {
+	c     *Consumer
+	batch int
+
+	// The session: a subscription for replies, and the number of its last
+	// request. After a lost request it is replaced, so that the old request, if it
+	// lives, can no longer deliver and exceed what is reserved.
+	sub      *nats.Subscription
+	msgs     chan *nats.Msg
+	inbox    string
+	request  uint64
+	troubled bool
+}
+
+func newLane(c *Consumer) *lane {
+	share := (c.spec.Slots + lanes - 1) / lanes
+	return &lane{c: c, batch: min(maxBatch, share)}
+}
+
+func (l *lane) run() {
+	defer l.closeSession()
+	for {
+		n := l.c.slots.reserve(l.batch)
+		if n == 0 {
+			return
+		}
+		started, err := l.pull(n)
+		l.c.slots.cancel(n - started)
+		l.note(err)
+	}
+}
+
+// note reports a change between pulling and not pulling, and rests after an error.
+func (l *lane) note(err error) {
+	if err != nil {
+		l.c.log.Warn("cannot pull", "error", err)
+		l.c.bus.trouble(l.c.spec.Durable, err)
+		l.closeSession()
+		l.c.rest(l.c.bus.cfg.Budget.Heartbeat)
+	} else if l.troubled {
+		l.c.bus.trouble(l.c.spec.Durable, nil)
+	}
+	l.troubled = err != nil
+}
+
+// pull makes one request and receives its messages until it is fulfilled, it
+// expires, or the consumer stops. started counts messages that took their slot.
+func (l *lane) pull(n int) (started int, err error) {
+	back := l.c.bus.comeback()
+	if err := l.ask(n); err != nil {
+		return 0, err
+	}
+	lost := time.NewTimer(2 * l.c.bus.cfg.Budget.Heartbeat)
+	defer lost.Stop()
+	for received := 0; received < n; {
+		select {
+		case msg := <-l.msgs:
+			if l.control(msg) {
+				if over, err := l.heed(msg); over {
+					return started, err
+				}
+				continue
+			}
+			received++
+			if l.c.take(msg) {
+				started++
+			}
+		case <-back: // the server has forgotten the request
+			l.closeSession()
+			return started, nil
+		case <-lost.C: // the server answers every request, if only that it expired
+			return started, errUnanswered
+		case <-l.c.stopping:
+			return started, nil
+		}
+	}
+	return started, nil
+}
+
+// ask sends a request that expires before it counts as lost.
+func (l *lane) ask(n int) error {
+	if err := l.openSession(); err != nil {
+		return err
+	}
+	l.request++
+	body, err := json.Marshal(struct {
+		Expires time.Duration `json:"expires"`
+		Batch   int           `json:"batch"`
+	}{l.c.bus.cfg.Budget.Heartbeat, n})
+	if err != nil {
+		return err
+	}
+	next := "$JS.API.CONSUMER.MSG.NEXT." + l.c.spec.Stream + "." + l.c.spec.Durable
+	if err := l.c.bus.conn.PublishRequest(next, l.reply(), body); err != nil {
+		return fmt.Errorf("ask for messages: %w", err)
+	}
+	return nil
+}
+
+func (l *lane) reply() string { return l.inbox + "." + strconv.FormatUint(l.request, 10) }
+
+// control tells the server's words on a request from messages, which come under
+// their own subject whatever headers they carry.
+func (l *lane) control(msg *nats.Msg) bool { return strings.HasPrefix(msg.Subject, l.inbox) }
+
+// heed handles the server's word on a request. over says that the current one ended.
+func (l *lane) heed(msg *nats.Msg) (over bool, err error) {
+	if msg.Subject != l.reply() {
+		return false, nil
+	}
+	switch status := msg.Header.Get("Status"); status {
+	case "100": // idle heartbeat
+		return false, nil
+	case "404", "408": // nothing more in time
+		return true, nil
+	default:
+		return true, fmt.Errorf("refused by the server: %s %s", status, msg.Header.Get("Description"))
+	}
+}
+
+func (l *lane) openSession() error {
+	if l.sub != nil {
+		return nil
+	}
+	l.inbox = l.c.bus.conn.NewInbox()
+	l.msgs = make(chan *nats.Msg, 2*maxBatch) // never full: one request, its messages and a few statuses
+	sub, err := l.c.bus.conn.ChanSubscribe(l.inbox+".*", l.msgs)
+	if err != nil {
+		return fmt.Errorf("subscribe for messages: %w", err)
+	}
+	l.sub = sub
+	return nil
+}
+
+// closeSession withdraws interest, waits until the server knows, and puts back
+// every message that it sent before that.
+func (l *lane) closeSession() {
+	if l.sub == nil {
+		return
+	}
+	if err := l.sub.Drain(); err == nil && l.c.bus.conn.IsConnected() {
+		ctx, cancel := context.WithTimeout(context.Background(), l.c.bus.cfg.Budget.Heartbeat)
+		defer cancel()
+		_ = l.c.bus.conn.FlushWithContext(ctx) // failing means disconnected: nothing comes any more
+	}
+	l.sub = nil
+	for {
+		select {
+		case msg := <-l.msgs:
+			if !l.control(msg) {
+				l.c.putBack(msg)
+			}
+		default:
+			return
+		}
+	}
+}

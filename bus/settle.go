@@ -1,0 +1,164 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/regrant/regrant/inbox"
+)
+
+// The acknowledgements of JetStream, as they stand on the wire.
+var (
+	ack        = []byte("+ACK")
+	inProgress = []byte("+WPI")
+	nakNow     = []byte("-NAK")
+)
+
+func nakAfter(d time.Duration) []byte { return fmt.Appendf(nil, `-NAK {"delay": %d}`, d.Nanoseconds()) }
+func term(reason string) []byte       { return []byte("+TERM " + reason) }
+
+// delivery is one message in our hands.
+type delivery struct {
+	raw *nats.Msg
+	msg inbox.Message
+}
+
+func newDelivery(raw *nats.Msg) (*delivery, error) {
+	meta, err := raw.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	return &delivery{raw: raw, msg: inbox.Message{
+		Subject: raw.Subject, Header: raw.Header, Data: raw.Data,
+		Stream: meta.Stream, Sequence: meta.Sequence.Stream,
+		StoredAt: meta.Timestamp, Delivered: meta.NumDelivered,
+	}}, nil
+}
+
+func (d *delivery) respond(body []byte) error { return d.raw.Respond(body) }
+
+// take settles a message at a look, or starts its handler; started says that it
+// took the slot reserved for it.
+func (c *Consumer) take(raw *nats.Msg) (started bool) {
+	d, err := newDelivery(raw)
+	if err != nil {
+		c.log.Error("received what no consumer sends", "subject", raw.Subject, "error", err)
+		return false
+	}
+	verdict, settled := c.peek(d)
+	if settled && verdict.Kind != inbox.KindDead {
+		c.answer(d, verdict)
+		return false
+	}
+	c.beats.add(d)
+	c.handlers.Go(func() { c.handle(d, verdict, settled) })
+	return true
+}
+
+// handle waits for the slot, decides unless Peek did, and settles.
+func (c *Consumer) handle(d *delivery, verdict inbox.Verdict, settled bool) {
+	if !c.slots.start() {
+		c.beats.remove(d)
+		c.putBack(d.raw)
+		return
+	}
+	defer c.slots.end()
+	if !settled {
+		verdict = c.decide(d)
+	}
+	c.settle(d, verdict)
+}
+
+func (c *Consumer) decide(d *delivery) (verdict inbox.Verdict) {
+	if c.poison(d) {
+		return inbox.Dead(reasonPoison, "")
+	}
+	defer c.guard(d, &verdict)
+	ctx := inbox.WithSlot(c.ctx, &seat{slots: c.slots})
+	return c.spec.Handler.Handle(ctx, &d.msg)
+}
+
+func (c *Consumer) peek(d *delivery) (verdict inbox.Verdict, settled bool) {
+	settled = true // what stands after a panic
+	defer c.guard(d, &verdict)
+	return c.spec.Handler.Peek(&d.msg)
+}
+
+// guard turns a handler's panic into a redelivery. Deferred.
+func (c *Consumer) guard(d *delivery, verdict *inbox.Verdict) {
+	if r := recover(); r != nil {
+		c.logPanic(d, r)
+		*verdict = c.retry()
+	}
+}
+
+// logPanic leaves out the panic's value, which may hold anything a handler had in
+// its hands; what the runtime itself raises says nothing secret.
+func (c *Consumer) logPanic(d *delivery, r any) {
+	value := fmt.Sprintf("%T", r)
+	if err, ok := r.(runtime.Error); ok {
+		value = err.Error()
+	}
+	c.log.Error("handler panicked", "subject", d.msg.Subject, "sequence", d.msg.Sequence,
+		"panic", value, "stack", string(debug.Stack()))
+}
+
+// retry is the verdict on what failed for no known reason: as if it had timed out.
+func (c *Consumer) retry() inbox.Verdict { return inbox.Later(c.bus.cfg.Budget.AckWait) }
+
+// settle maps a verdict to what the server is told, and ends the heartbeats just before.
+func (c *Consumer) settle(d *delivery, verdict inbox.Verdict) {
+	if verdict.Kind == inbox.KindDead {
+		if err := c.bury(d, verdict); err != nil {
+			c.log.Error("dead letter not stored: the message stays", "subject", d.msg.Subject, "sequence", d.msg.Sequence, "error", err)
+			verdict = c.retry()
+		}
+	}
+	c.beats.remove(d)
+	c.answer(d, verdict)
+}
+
+// answer tells the server. An answer that is lost costs a redelivery, no more:
+// every effect is durable before, and every effect can be repeated.
+func (c *Consumer) answer(d *delivery, verdict inbox.Verdict) {
+	var body []byte
+	switch verdict.Kind {
+	case inbox.KindDone:
+		body = ack
+	case inbox.KindDead:
+		body = term(verdict.Reason)
+	default:
+		body = c.nak(verdict.After)
+	}
+	if err := d.respond(body); err != nil {
+		c.log.Warn("not settled: the message will be redelivered", "subject", d.msg.Subject, "sequence", d.msg.Sequence, "error", err)
+	}
+}
+
+// nak delays by AckWait where no delay is given: a nak without delay redelivers
+// at once, and a verdict that somebody forgot would spin.
+func (c *Consumer) nak(after time.Duration) []byte {
+	if after <= 0 {
+		after = c.bus.cfg.Budget.AckWait
+	}
+	return nakAfter(after)
+}
+
+// putBack returns a message that was not started, for anyone to take at once.
+func (c *Consumer) putBack(raw *nats.Msg) {
+	if err := raw.Respond(nakNow); err != nil {
+		c.log.Debug("not put back: the message will be redelivered", "subject", raw.Subject, "error", err)
+	}
+}
+
+// bury stores the dead letter. It must not be cut short by a stop.
+func (c *Consumer) bury(d *delivery, verdict inbox.Verdict) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), c.bus.cfg.Budget.AckWait)
+	defer cancel()
+	return c.bus.bury(ctx, c.letter(d, verdict))
+}
