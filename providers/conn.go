@@ -32,7 +32,7 @@ type attemptKey struct{}
 
 // dialAttempt opens the one connection of the attempt that travels in ctx. The
 // context given by net/http outlives a cancelled request, so the attempt's own is
-// used; the socket's deadline bounds what neither of them reaches.
+// used, and the socket closes with it: nothing of an attempt outlives it.
 func (p *Provider) dialAttempt(ctx context.Context, network, address string) (net.Conn, error) {
 	a, ok := ctx.Value(attemptKey{}).(*attempt)
 	if !ok {
@@ -45,9 +45,7 @@ func (p *Provider) dialAttempt(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, err
 	}
-	if at, ok := a.ctx.Deadline(); ok {
-		_ = conn.SetDeadline(at)
-	}
+	context.AfterFunc(a.ctx, func() { _ = conn.Close() })
 	return &guardedConn{Conn: conn, attempt: a}, nil
 }
 

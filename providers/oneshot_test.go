@@ -3,6 +3,7 @@ package providers
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,8 +11,11 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/secret"
 )
@@ -69,20 +73,31 @@ func TestEveryFailurePresentsOnce(t *testing.T) {
 	}
 }
 
-// A second refresh on the same Provider must not find the first one's connection.
+// A second refresh on the same Provider must not find the first one's connection,
+// even where the server would keep it.
 func TestConnectionsAreNotKept(t *testing.T) {
-	s := serveRaw(t, say(whole(200, "application/json", goodBody)))
-	p := open(t, profileAt(t, s.url()), Options{})
+	var conns atomic.Int64
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, goodBody) }))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	p := open(t, profileAt(t, s.URL), Options{})
 	for range 3 {
 		if out := refresh(t, p); out.Class != OK {
 			t.Fatal(out.Err)
 		}
 	}
-	if s.conns.Load() != 3 {
-		t.Fatalf("%d connections for 3 refreshes", s.conns.Load())
+	if conns.Load() != 3 {
+		t.Fatalf("%d connections for 3 refreshes", conns.Load())
 	}
 }
 
+// Three guards stand against a redirect: the client that stays, the attempt that
+// asks once and the attempt that dials once. This fails when all three are gone.
 func TestRedirectIsNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, goodBody) })
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -122,6 +137,37 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+func TestSocketClosesWithItsAttempt(t *testing.T) {
+	s := serveRaw(t, func(net.Conn) {})
+	p := open(t, profileAt(t, s.url()), Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	a := &attempt{ctx: ctx, clock: time.Now, deadline: time.Now().Add(time.Hour)}
+	conn, err := p.dialAttempt(context.WithValue(t.Context(), attemptKey{}, a), "tcp", s.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Fatalf("the server is silent and the socket says %v", err)
+	}
+}
+
+// The zero AuthStyle of x/oauth2 tries both styles, that is, presents the token
+// twice. No profile can ask for it.
+func TestUnknownAuthStyleDoesNotPresentTwice(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) })
+	for _, style := range []AuthStyle{"", "auto", "autodetect"} {
+		profile := profileAt(t, s.URL)
+		profile.AuthStyle = style
+		if _, err := New("op", profile, Options{}); err == nil {
+			t.Errorf("auth style %q was accepted", style)
+		}
+	}
+	if AuthPost.oauth2() != oauth2.AuthStyleInParams || AuthNone.oauth2() != oauth2.AuthStyleInParams || AuthBasic.oauth2() != oauth2.AuthStyleInHeader {
+		t.Error("a style is left to be guessed")
+	}
+}
+
 func TestSecondConnectionOfAnAttemptIsRefused(t *testing.T) {
 	s := serveRaw(t, func(net.Conn) {})
 	p := open(t, profileAt(t, s.url()), Options{})
@@ -132,8 +178,9 @@ func TestSecondConnectionOfAnAttemptIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = first.Close() }()
-	if _, err := p.dialAttempt(ctx, "tcp", s.listener.Addr().String()); err != errSecond {
-		t.Fatalf("the second connection: %v", err)
+	if second, err := p.dialAttempt(ctx, "tcp", s.listener.Addr().String()); err == nil {
+		_ = second.Close()
+		t.Fatal("the attempt was given a second connection")
 	}
 	if _, err := p.dialAttempt(t.Context(), "tcp", s.listener.Addr().String()); err != errSecond {
 		t.Fatalf("a connection without an attempt: %v", err)
@@ -148,6 +195,9 @@ func TestRefreshSendsNothingButTheGrant(t *testing.T) {
 		}
 		if id, key, _ := r.BasicAuth(); id != "client-1" || key != secretCanary {
 			t.Error("the client is not authenticated")
+		}
+		if r.Header.Get("Accept-Encoding") != "" {
+			t.Error("a compressed answer is invited: a few bytes may unpack to any size")
 		}
 		forms <- r.PostForm
 		fmt.Fprint(w, goodBody)
@@ -246,6 +296,7 @@ func TestCancelDuringTheHandshakeEndsIt(t *testing.T) {
 	release := make(chan struct{})
 	s, posts := tlsServer(t, func() { cancel(); <-release })
 	p := open(t, profileAt(t, s.URL), Options{RootCAs: roots(s)})
+	p.transport.TLSHandshakeTimeout = 0 // nothing but the cancellation ends it
 	out := p.Refresh(ctx, Request{RefreshToken: secret.New(canary)})
 	close(release)
 	s.Close()
