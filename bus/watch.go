@@ -25,6 +25,11 @@ type WatchSpec struct {
 	Count int
 	// Stored ends the watch after what was stored when it began.
 	Stored bool
+	// Last begins with the last stored message of each subject selected.
+	Last bool
+	// Begun, if set, is called when the watch is in place: nothing that is stored
+	// from then on is missed.
+	Begun func()
 }
 
 // Watch calls see for each message in stored order, without gaps also across
@@ -46,6 +51,9 @@ func (b *Bus) Watch(ctx context.Context, spec WatchSpec, see func(*inbox.Message
 		return fmt.Errorf("watch %s: %w", stream, b.explain(err))
 	}
 	defer messages.Stop()
+	if spec.Begun != nil {
+		spec.Begun()
+	}
 	return spec.follow(ctx, messages, see)
 }
 
@@ -55,6 +63,8 @@ func (s WatchSpec) ordered() jetstream.OrderedConsumerConfig {
 		cfg.FilterSubjects = []string{s.Subject}
 	}
 	switch {
+	case s.Last:
+		cfg.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	case !s.Since.IsZero():
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &s.Since
 	case s.Stored:

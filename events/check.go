@@ -92,3 +92,20 @@ func invalidData(bad *schemas.Error) *Invalid {
 	}
 	return &Invalid{Field: field, Reason: FaultSchema}
 }
+
+// CheckAny is Check for an event that came by no subject, such as one in a file:
+// its data says which link it is about.
+func CheckAny(e event.Event) error {
+	name, err := ParseType(e.Type())
+	if err != nil {
+		return err
+	}
+	if err := jsonData(e); err != nil {
+		return err
+	}
+	var a Address
+	if json.Unmarshal(e.Data(), &a) != nil {
+		return &Invalid{Field: "data", Reason: FaultUndecodable}
+	}
+	return Check(e, a, name)
+}

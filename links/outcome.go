@@ -1,6 +1,7 @@
 package links
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -104,7 +105,7 @@ func (l Link) announceRotation(g Grant, cause events.Cause, o Origin, now time.T
 		Address: l.Address, Generation: l.Generation, PreviousGeneration: l.Generation - 1, Consent: l.Consent, Cause: cause,
 		ExpiresAt: optional(l.ExpiresAt), RefreshExpiresAt: optional(l.RefreshExpiresAt), ConsentExpiresAt: optional(l.ConsentExpiresAt),
 		PreviousStillValid: r.PreviousStillValid, Scopes: l.Scopes, ScopesGained: gained, ScopesLost: lost,
-		Comparison: events.Comparison(g.Comparison),
+		Comparison: events.Comparison(cmp.Or(g.Comparison, string(events.ComparisonUnknown))),
 	})
 }
 
@@ -248,5 +249,6 @@ func optional(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = t.UTC() // a local zone can push the last representable year out of JSON's reach
 	return &t
 }

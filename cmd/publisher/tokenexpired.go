@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/internal/cli"
+)
+
+type tokenExpiredCmd struct {
+	Tenant     string        `help:"The link's tenant." default:"default"`
+	Provider   string        `help:"The link's provider." required:""`
+	Link       string        `help:"The link's id." required:""`
+	Generation uint64        `help:"Generation of the bearer that failed." xor:"which" required:""`
+	TokenStdin bool          `help:"Read the bearer that failed from standard input; only its fingerprint is sent." xor:"which" required:""`
+	Reason     string        `help:"What was seen: unauthorized, expired or expiring." enum:"unauthorized,expired,expiring" default:"unauthorized"`
+	Status     int           `help:"HTTP status that the API answered."`
+	Error      string        `help:"OAuth error code that the API answered, such as invalid_token."`
+	Wait       time.Duration `help:"Wait this long until the link is served again or needs its user, and print the event." placeholder:"10s"`
+}
+
+const source = "//regrant/publisher"
+
+func (t *tokenExpiredCmd) Run(ctx context.Context, c *cli.Common) (err error) {
+	data, err := t.data(c.In)
+	if err != nil {
+		return err
+	}
+	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), events.Trace{}, data)
+	if err != nil {
+		return err
+	}
+	cfg, err := c.Load()
+	if err != nil {
+		return err
+	}
+	b, err := c.Connect(ctx, cfg.Defaults(), "reporter")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	m, err := b.Names().Subjects().InputMessage(e)
+	if err != nil {
+		return err
+	}
+	if t.Wait > 0 {
+		return t.publishAndWait(ctx, c, b, m, data)
+	}
+	if err := b.PublishInput(ctx, m); err != nil {
+		return err
+	}
+	if c.JSON {
+		return c.Print(map[string]string{"id": e.ID(), "subject": m.Subject})
+	}
+	fmt.Fprintf(c.Out, "reported %s\n", data.Address)
+	return nil
+}
+
+func (t *tokenExpiredCmd) data(in io.Reader) (events.TokenExpired, error) {
+	d := events.TokenExpired{
+		Address:    events.Address{Tenant: t.Tenant, Provider: t.Provider, Link: t.Link},
+		Generation: t.Generation, Reason: events.Reason(t.Reason), Status: t.Status, Error: t.Error,
+	}
+	if t.TokenStdin {
+		token, err := io.ReadAll(io.LimitReader(in, events.MaxSize))
+		if err != nil {
+			return d, err
+		}
+		if d.Fingerprint = events.Fingerprint(strings.TrimSpace(string(token))); d.Fingerprint == "" {
+			return d, fmt.Errorf("%w: --token-stdin: standard input holds no token", cli.ErrBadInput)
+		}
+	}
+	return d, d.Validate()
+}
+
+var errAnswered = errors.New("answered")
+
+// publishAndWait listens before it reports, so that no answer is missed.
+func (t *tokenExpiredCmd) publishAndWait(ctx context.Context, c *cli.Common, b *bus.Bus, m events.Message, d events.TokenExpired) error {
+	ctx, cancel := context.WithTimeout(ctx, t.Wait)
+	defer cancel()
+	var failed error
+	spec := bus.WatchSpec{Subject: b.Names().Subjects().OutOf(d.Address), Last: d.Generation != 0, Begun: func() {
+		if failed = b.PublishInput(ctx, m); failed != nil {
+			cancel()
+		}
+	}}
+	err := b.Watch(ctx, spec, func(out *inbox.Message) error {
+		if !answers(out, b.Names().Subjects(), d.Generation) {
+			return nil
+		}
+		if _, err := fmt.Fprintf(c.Out, "%s\n", out.Data); err != nil {
+			return err
+		}
+		return errAnswered
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case errors.Is(err, errAnswered):
+		return nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("link %s was not rotated within %s; see `worker links show %s`, and whether a worker runs", d.Address, t.Wait, d.Link)
+	default:
+		return err
+	}
+}
+
+// answers says whether an output event settles a report of a generation.
+func answers(out *inbox.Message, s events.Subjects, reported uint64) bool {
+	_, name, err := s.ParseOut(out.Subject)
+	if err != nil {
+		return false
+	}
+	generation, _ := events.GenerationOf(out.Header)
+	switch name {
+	case events.NameTokenRotated:
+		return generation > reported
+	case events.NameConsentRequired, events.NameLinkQuarantined:
+		return generation >= reported
+	case events.NameLinkRevoked, events.NameLinkReplaced:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/internal/cli"
+	"github.com/regrant/regrant/internal/worker"
+)
+
+type importCmd struct {
+	Atomic bool `help:"Import nothing if any line is bad."`
+}
+
+// maxLine bounds an import line: two tokens and an ID token fit many times over.
+const maxLine = 1 << 20
+
+// imported is what became of one line.
+type imported struct {
+	Line    int    `json:"line"`
+	Link    string `json:"link,omitzero"`
+	Field   string `json:"field,omitzero"`
+	Problem string `json:"problem,omitzero"`
+
+	in handlers.ImportLine
+}
+
+func (i imported) bad() bool { return i.Problem != "" }
+
+func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
+	cell, err := openCell(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
+	keys, err := loadKeys(c, cell.cfg, cell.cfg.NATS.URL == "")
+	if err != nil {
+		return err
+	}
+	im := worker.Importer(cell.cfg, cell.bus, cell.store, keys, time.Now)
+	lines, err := check(ctx, c, im)
+	if err != nil {
+		return err
+	}
+	bad := count(lines)
+	if bad == 0 || !i.Atomic {
+		if err := write(ctx, im, lines); err != nil {
+			return err
+		}
+	}
+	return i.report(c, lines, bad > 0 && i.Atomic)
+}
+
+// check reads all lines before any is imported, so that --atomic can refuse.
+func check(ctx context.Context, c *cli.Common, im *handlers.Importer) ([]imported, error) {
+	var lines []imported
+	seen := map[string]int{}
+	scan := bufio.NewScanner(c.In)
+	scan.Buffer(make([]byte, 64<<10), maxLine)
+	for n := 1; scan.Scan(); n++ {
+		if len(bytes.TrimSpace(scan.Bytes())) == 0 {
+			continue
+		}
+		line := imported{Line: n}
+		in, err := handlers.ParseImportLine(scan.Bytes())
+		if err == nil {
+			in, err = im.Check(ctx, in)
+		}
+		if first, twice := seen[in.Address.String()]; err == nil && twice {
+			err = &handlers.BadLine{Field: "link", Problem: fmt.Sprintf("is in line %d already", first)}
+		}
+		if err := line.note(err); err != nil {
+			return nil, err
+		}
+		if line.in = in; !line.bad() {
+			line.Link = in.Address.String()
+			seen[line.Link] = n
+		}
+		lines = append(lines, line)
+	}
+	if err := scan.Err(); err != nil {
+		return nil, fmt.Errorf("%w: line %d: %w", cli.ErrBadInput, len(lines)+1, err)
+	}
+	return lines, nil
+}
+
+// note keeps what is wrong with a line and passes on what is wrong with us.
+func (i *imported) note(err error) error {
+	var bad *handlers.BadLine
+	if errors.As(err, &bad) {
+		i.Field, i.Problem = bad.Field, bad.Problem
+		return nil
+	}
+	return err
+}
+
+func write(ctx context.Context, im *handlers.Importer, lines []imported) error {
+	for n := range lines {
+		line := &lines[n]
+		if line.bad() {
+			continue
+		}
+		if err := line.note(im.Import(ctx, line.in)); err != nil {
+			return fmt.Errorf("line %d: %w; the lines before it are imported", line.Line, err)
+		}
+	}
+	return nil
+}
+
+func count(lines []imported) (bad int) {
+	for _, l := range lines {
+		if l.bad() {
+			bad++
+		}
+	}
+	return bad
+}
+
+func (i *importCmd) report(c *cli.Common, lines []imported, refused bool) error {
+	for _, l := range lines {
+		if c.JSON {
+			if err := c.Print(l); err != nil {
+				return err
+			}
+		} else if l.bad() {
+			fmt.Fprintf(c.Err, "line %d: %s %s\n", l.Line, l.Field, l.Problem)
+		}
+	}
+	bad := count(lines)
+	good := len(lines) - bad
+	if refused {
+		good = 0
+	}
+	if !c.JSON {
+		fmt.Fprintf(c.Out, "imported %d, bad %d\n", good, bad)
+	}
+	if bad > 0 {
+		return fmt.Errorf("%w: %d of %d lines were not imported: correct them and import those alone", cli.ErrBadInput, len(lines)-good, len(lines))
+	}
+	return nil
+}

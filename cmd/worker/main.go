@@ -1,0 +1,28 @@
+// Command worker refreshes, saves and announces other people's OAuth grants.
+package main
+
+import (
+	"context"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/regrant/regrant/internal/cli"
+)
+
+// app is the command line. Help text and environment names are made from it.
+type app struct {
+	cli.Common
+	Run       runCmd       `cmd:"" default:"withargs" help:"Take work until told to end. Without a NATS or Redis URL it brings its own."`
+	Demo      demoCmd      `cmd:"" help:"Show a storm of 401s on simulated providers, with and without Regrant."`
+	Provision provisionCmd `cmd:"" help:"Create or update the streams, consumers and buckets of a cell."`
+	Links     linksCmd     `cmd:"" help:"Import, list and show links."`
+	Keys      keysCmd      `cmd:"" help:"Make the sealing keys."`
+}
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, args []string, streams cli.IO) int {
+	var a app
+	return cli.Run(ctx, &a, &a.Common, args, streams, kong.Name("worker"),
+		kong.Description("Keeps OAuth grants alive: one refresh for many 401s."))
+}

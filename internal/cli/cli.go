@@ -1,0 +1,145 @@
+// Package cli holds what both commands do alike: flags that lie over the
+// configuration file, exit codes, logging and output.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+	"github.com/nats-io/nats.go"
+
+	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/config"
+	"github.com/regrant/regrant/events"
+)
+
+// The exit codes.
+const (
+	Done         = 0
+	Failed       = 1
+	BadInput     = 2
+	NotPermitted = 3
+)
+
+// ErrBadInput marks errors that the caller mends by other flags or other input.
+var ErrBadInput = errors.New("bad input")
+
+// IO is where a command reads and writes.
+type IO struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Common are the flags of both commands. Flags go over the environment, which
+// goes over the file.
+type Common struct {
+	Config    string `help:"Configuration file." type:"path" placeholder:"FILE"`
+	NATSURL   string `name:"nats-url" help:"NATS server, or several separated by commas; left out: embedded." placeholder:"URL"`
+	NATSCreds string `name:"nats-creds" help:"NATS credentials file." type:"path" placeholder:"FILE"`
+	JSON      bool   `name:"json" help:"Print JSON for machines."`
+	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+
+	IO `kong:"-"`
+}
+
+// Load reads the configuration file and lays the flags over it.
+func (c *Common) Load() (config.Config, error) {
+	cfg, err := config.Load(c.Config)
+	if err != nil {
+		return cfg, err
+	}
+	if c.NATSURL != "" {
+		cfg.NATS.URL = c.NATSURL
+	}
+	if c.NATSCreds != "" {
+		cfg.NATS.Creds = c.NATSCreds
+	}
+	return cfg, nil
+}
+
+// Log returns the command's logger: JSON on standard error, or text with a terminal's eye.
+func (c *Common) Log() *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.JSON {
+		return slog.New(slog.NewJSONHandler(c.Err, options))
+	}
+	return slog.New(slog.NewTextHandler(c.Err, options))
+}
+
+// Connect reaches the cell's NATS. Where none is configured it is the one that
+// `worker run` embeds.
+func (c *Common) Connect(ctx context.Context, cfg config.Config, role string) (*bus.Bus, error) {
+	url := cfg.NATS.URL
+	if url == "" {
+		url = "nats://" + cfg.NATS.Embedded
+	}
+	return bus.Connect(ctx, bus.Config{
+		URL: url, Creds: cfg.NATS.Creds, Prefix: cfg.NATS.Prefix, Role: role, Name: role, Budget: cfg.Budget(), Log: c.Log(),
+	})
+}
+
+// Print writes one value as one line of JSON.
+func (c *Common) Print(v any) error { return json.NewEncoder(c.Out).Encode(v) }
+
+// Run parses args for the command that app describes and runs the one chosen. It
+// returns the exit code.
+func Run(ctx context.Context, app any, common *Common, args []string, streams IO, options ...kong.Option) int {
+	common.IO = streams
+	exited := -1
+	parser, err := kong.New(app, append([]kong.Option{
+		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("REGRANT"),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(common),
+	}, options...)...)
+	if err != nil {
+		fmt.Fprintln(streams.Err, err)
+		return Failed
+	}
+	chosen, err := parser.Parse(args)
+	if exited >= 0 {
+		return exited // help or version was asked for
+	}
+	if err != nil {
+		fmt.Fprintf(streams.Err, "%s: %s\nTry --help.\n", parser.Model.Name, err)
+		return BadInput
+	}
+	if err := chosen.Run(); err != nil {
+		fmt.Fprintf(streams.Err, "%s: %s\n", parser.Model.Name, err)
+		return Code(err)
+	}
+	return Done
+}
+
+// Code is the exit code that an error means.
+func Code(err error) int {
+	var invalid *events.Invalid
+	switch {
+	case err == nil:
+		return Done
+	case errors.Is(err, ErrBadInput), errors.Is(err, config.ErrConfig), errors.Is(err, bus.ErrUnknownProvider), errors.As(err, &invalid):
+		return BadInput
+	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization), errors.Is(err, os.ErrPermission):
+		return NotPermitted
+	default:
+		return Failed
+	}
+}
+
+// Main runs a command for the process: until it is done, interrupted or told to end.
+func Main(run func(ctx context.Context, args []string, streams IO) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,193 @@
+// Package fleet sets up a whole cell around a simulated provider: links to
+// refresh, reporters that report, and the provider's ledger to judge by. The
+// demo shows it to people; the tests use it to break promises.
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/config"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/links/kvstore"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/providers/providertest"
+	"github.com/regrant/regrant/seal"
+	"github.com/regrant/regrant/secret"
+)
+
+// Options describe a cell.
+type Options struct {
+	// Dir holds the ledger, keys, spool and secret files.
+	Dir               string
+	NATSURL, RedisURL string
+	// Prefix of the cell; left out: regrant.
+	Prefix  string
+	LockTTL time.Duration
+	// Providers by name: how the simulator behaves, and what Regrant believes of it.
+	Providers map[string]Provider
+	Log       *slog.Logger
+}
+
+// Provider is one simulated provider and the profile that Regrant has of it.
+type Provider struct {
+	Behaviour providertest.Behaviour
+	// Profile is laid over with the simulator's addresses and credentials.
+	Profile providers.Profile
+}
+
+// Cell is a provisioned cell. Workers are started beside it, in this process or
+// in others.
+type Cell struct {
+	Config config.Config
+	Sim    *providertest.Server
+	Keys   *seal.Keys
+	Bus    *bus.Bus
+	Store  *kvstore.Store
+	log    *slog.Logger
+}
+
+// Link is an imported link and the grant that the simulator knows it by.
+type Link struct {
+	events.Address
+	providertest.Grant
+}
+
+// New starts the simulator, provisions the cell and opens its store.
+func New(ctx context.Context, o Options) (c *Cell, err error) {
+	c = &Cell{log: o.Log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	ledger := filepath.Join(o.Dir, "ledger")
+	if err := os.MkdirAll(ledger, 0o700); err != nil {
+		return c, err
+	}
+	behaviours := map[string]providertest.Behaviour{}
+	for name, p := range o.Providers {
+		behaviours[name] = p.Behaviour
+	}
+	if c.Sim, err = providertest.Start(providertest.Config{Dir: ledger, Providers: behaviours, Log: o.Log}); err != nil {
+		return c, err
+	}
+	if c.Config, err = c.configure(o); err != nil {
+		return c, err
+	}
+	if c.Keys, err = seal.Generate(); err != nil {
+		return c, err
+	}
+	if err := c.Keys.Save(c.Config.Keys.File); err != nil {
+		return c, err
+	}
+	if c.Bus, err = c.Connect(ctx, "operator"); err != nil {
+		return c, err
+	}
+	if _, err := c.Bus.Provision(ctx, worker.Plan(c.Config)); err != nil {
+		return c, err
+	}
+	c.Store, err = worker.Store(ctx, c.Bus)
+	return c, err
+}
+
+func (c *Cell) configure(o Options) (config.Config, error) {
+	cfg := config.Config{
+		NATS: config.NATS{URL: o.NATSURL, Prefix: o.Prefix}, Redis: config.Redis{URL: o.RedisURL},
+		DataDir: filepath.Join(o.Dir, "data"), Keys: config.Keys{File: filepath.Join(o.Dir, "keys.json")},
+		LockTTL: o.LockTTL, Dir: o.Dir, Providers: map[string]providers.Profile{},
+	}
+	for name, p := range o.Providers {
+		profile, err := c.profile(o.Dir, name, p.Profile)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Providers[name] = profile
+	}
+	cfg = cfg.Defaults()
+	return cfg, cfg.Validate()
+}
+
+// profile lays the simulator's addresses and credentials over what is believed of it.
+func (c *Cell) profile(dir, name string, p providers.Profile) (providers.Profile, error) {
+	at := c.Sim.Endpoints(name)
+	p.Issuer, p.TokenURL, p.ClientID = at.Issuer, at.TokenURL, at.ClientID
+	if len(p.IDTokenAlgs) > 0 {
+		p.JWKSURL = at.JWKSURL
+	}
+	p.AuthStyle, p.AllowLoopback = providers.AuthStyle(at.AuthStyle), true
+	p.ClientSecretFile = filepath.Join(dir, name+".secret")
+	return p, os.WriteFile(p.ClientSecretFile, []byte(at.ClientSecret), 0o600)
+}
+
+// Connect opens another connection to the cell's NATS.
+func (c *Cell) Connect(ctx context.Context, role string) (*bus.Bus, error) {
+	return bus.Connect(ctx, bus.Config{
+		URL: c.Config.NATS.URL, Prefix: c.Config.NATS.Prefix, Role: role, Name: role, Budget: c.Config.Budget(), Log: c.log,
+	})
+}
+
+// Import makes n links at a provider, each a grant of its own subject.
+func (c *Cell) Import(ctx context.Context, provider string, n int) ([]Link, error) {
+	im := worker.Importer(c.Config, c.Bus, c.Store, c.Keys, time.Now)
+	made := make([]Link, 0, n)
+	for i := range n {
+		sub := fmt.Sprintf("%s-sub-%d-%s", provider, i, ulid.Make())
+		l := Link{Address: events.Address{Tenant: "default", Provider: provider, Link: ulid.Make().String()}, Grant: c.Sim.Issue(provider, sub)}
+		err := im.Import(ctx, handlers.ImportLine{
+			Address: l.Address, User: fmt.Sprintf("user-%d", i), Nickname: fmt.Sprintf("login %d", i), Sub: sub,
+			Access: secret.New(l.AccessToken), Refresh: secret.New(l.RefreshToken), ID: secret.New(l.IDToken), ExpiresAt: l.ExpiresAt,
+		})
+		if err != nil {
+			return made, err
+		}
+		made = append(made, l)
+	}
+	return made, nil
+}
+
+// Report is one report as a reporter would publish it.
+func (c *Cell) Report(d events.TokenExpired) (events.Message, error) {
+	e, err := events.NewInput("//fleet/reporter", ulid.Make().String(), time.Now(), events.Trace{}, d)
+	if err != nil {
+		return events.Message{}, err
+	}
+	return c.Bus.Names().Subjects().InputMessage(e)
+}
+
+// Start starts a worker of the cell in this process.
+func (c *Cell) Start(ctx context.Context, id string, change func(*worker.Options)) (*worker.Worker, error) {
+	o := worker.Options{Config: c.Config, Keys: c.Keys, ID: id, Log: c.log}
+	if change != nil {
+		change(&o)
+	}
+	return worker.Start(ctx, o)
+}
+
+// Link reads a link where writes are decided.
+func (c *Cell) Link(ctx context.Context, a events.Address) (links.Link, error) {
+	s, err := c.Store.Latest(ctx, a)
+	return s.Link, err
+}
+
+// Close ends the cell's own parts.
+func (c *Cell) Close(ctx context.Context) (err error) {
+	if c.Bus != nil {
+		err = c.Bus.Close(ctx)
+	}
+	if c.Sim != nil {
+		err = errors.Join(err, c.Sim.Close())
+	}
+	return err
+}
