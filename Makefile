@@ -20,8 +20,9 @@ test: ## all tests (PKGS=./links/... for some)
 race: ## all tests under the race detector, in short form
 	$(GO) test -race -short $(PKGS)
 
-vet: ## go vet
+vet: ## go vet, with and without failpoints
 	$(GO) vet $(PKGS)
+	$(GO) vet -tags failpoint ./cmd/worker
 
 fmt: ## format in place
 	$(LINT) fmt
