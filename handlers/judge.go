@@ -40,7 +40,7 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 	if l.MayTryLastChance(next, view.Rules) {
 		return h.present(ctx, j, stored, true)
 	}
-	if err := h.update(ctx, step, stored, next); err != nil {
+	if _, err := h.update(ctx, step, stored, next); err != nil {
 		return h.notWritten(j, err)
 	}
 	h.report(j, l, next, d)
@@ -50,13 +50,14 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 	return h.finishWrite(ctx, j, l, next), false
 }
 
-// update is the compare-and-set of a decision.
-func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next links.Link) error {
-	next = next.Settled(h.known.of(next.Address).stored)
-	return h.Probe.around(s, next.Address, func() error {
-		_, err := h.Store.Update(ctx, next, stored.Revision)
+// update is the compare-and-set of a decision. It returns the record as written.
+func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next links.Link) (links.Stored, error) {
+	written := links.Stored{Link: next.Settled(h.known.of(next.Address).stored)}
+	err := h.Probe.around(s, next.Address, func() (err error) {
+		written.Revision, err = h.Store.Update(ctx, written.Link, stored.Revision)
 		return err
 	})
+	return written, err
 }
 
 // notWritten: somebody else wrote, so decide again; or the store did not say, so

@@ -27,9 +27,11 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, las
 	p := h.Providers[j.addr.Provider]
 	attempt := links.Attempt{ID: ulid.Make().String(), Worker: h.Worker, At: h.Clock().Round(0), Last: last}
 	deadline := h.Clock().Add(p.Deadline()) // runs from before the intent is first sent
-	if err := h.intend(ctx, j, stored, attempt, deadline); err != nil {
+	intent, err := h.intend(ctx, j, stored, attempt, deadline)
+	if err != nil {
 		return h.notIntended(j, attempt, err)
 	}
+	j.intent = &intent
 	claim := links.Claim{Attempt: attempt.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
 	h.Probe.at(StepPresent, Before, j.addr)
 	outcome := p.Refresh(context.WithoutCancel(ctx), providers.Request{RefreshToken: tokens.Refresh, Deadline: deadline})
@@ -54,7 +56,7 @@ func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbo
 
 // intend makes the attempt durable before its credential is presented. Past the
 // attempt's deadline it is pointless: the connection would refuse to write.
-func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a links.Attempt, deadline time.Time) error {
+func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a links.Attempt, deadline time.Time) (links.Stored, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	refused := !j.trigger.Timer && j.trigger.Reason == events.ReasonUnauthorized
@@ -116,7 +118,7 @@ func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore t
 	if !cleared || stored.Link.Generation != c.Generation || stored.Link.Consent != c.Consent {
 		return inbox.Verdict{}, true
 	}
-	if err := h.update(ctx, StepClear, stored, next); err != nil {
+	if _, err := h.update(ctx, StepClear, stored, next); err != nil {
 		if errors.Is(err, links.ErrConflict) {
 			return h.clear(ctx, j, c, notBefore)
 		}
@@ -153,7 +155,7 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 	if err != nil {
 		return h.notWritten(j, err)
 	}
-	if err := h.update(ctx, StepVerdict, stored, next); err != nil {
+	if _, err := h.update(ctx, StepVerdict, stored, next); err != nil {
 		if errors.Is(err, links.ErrConflict) {
 			return h.dead(ctx, j, c, o)
 		}

@@ -21,6 +21,7 @@ type job struct {
 	storedAt time.Time // of the message, by the server's clock
 
 	locked   bool
+	intent   *links.Stored // the record as this job's own intent left it
 	storeNow time.Time
 	asked    bool
 }

@@ -25,6 +25,9 @@ type saved struct {
 	Sealed     []byte       `json:"sealed"`
 
 	answer *providers.Answer
+	// recent is the record as the intent left it, when that was just written: the
+	// first try needs no read. Nobody has touched it unless the write says so.
+	recent *links.Stored
 }
 
 func (s saved) claim() links.Claim {
@@ -35,7 +38,7 @@ func (s saved) claim() links.Claim {
 // on this disk before anything else is done with it. Should the disk refuse, the
 // commit that follows at once is the only save, and that is said.
 func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *providers.Answer) (inbox.Verdict, bool) {
-	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer}
+	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer, recent: j.intent}
 	if err := h.spool(&s); err != nil {
 		h.Metrics.SpoolFailed.Inc()
 		h.logger(j.addr).Error("an answer could not be saved on disk; if its commit fails too it is lost: free space in the data directory", "attempt", c.Attempt, "err", err)
@@ -86,6 +89,7 @@ func (h *Handlers) commit(ctx context.Context, s saved) (was, l links.Link, err 
 	verify := h.verifyOnce(ctx, s)
 	for try := 1; ; try++ {
 		was, l, err = h.tryCommit(ctx, s, verify)
+		s.recent = nil
 		if err == nil || errors.Is(err, errForGood) || ctx.Err() != nil {
 			return was, l, err
 		}
@@ -100,11 +104,8 @@ func (h *Handlers) commit(ctx context.Context, s saved) (was, l links.Link, err 
 var errForGood = errors.New("cannot be committed by this worker")
 
 func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was, l links.Link, err error) {
-	stored, err := h.Store.Latest(ctx, s.Address)
+	stored, err := h.latest(ctx, s)
 	if err != nil {
-		if errors.Is(err, links.ErrNotFound) {
-			err = fmt.Errorf("%w: link %s is gone: %w", errForGood, s.Address, err)
-		}
 		return was, l, err
 	}
 	was = stored.Link
@@ -112,11 +113,23 @@ func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was
 	if err != nil || was.Answers(s.claim()) == links.ResultAlready {
 		return was, l, err
 	}
-	if err := h.update(ctx, StepCommit, stored, l); err != nil {
+	written, err := h.update(ctx, StepCommit, stored, l)
+	if err != nil {
 		return was, l, err
 	}
-	h.committed(was, l, s)
-	return was, l, nil
+	h.committed(was, written.Link, s)
+	return was, written.Link, nil
+}
+
+func (h *Handlers) latest(ctx context.Context, s saved) (links.Stored, error) {
+	if s.recent != nil {
+		return *s.recent, nil
+	}
+	stored, err := h.Store.Latest(ctx, s.Address)
+	if errors.Is(err, links.ErrNotFound) {
+		err = fmt.Errorf("%w: link %s is gone: %w", errForGood, s.Address, err)
+	}
+	return stored, err
 }
 
 func (h *Handlers) committed(was, l links.Link, s saved) {
@@ -200,7 +213,7 @@ func (h *Handlers) keepAside(ctx context.Context, j *job, c links.Claim, a *prov
 		if err != nil {
 			return err
 		}
-		err = h.update(ctx, StepCommit, stored, stored.Link.Keep(c, links.KeptCandidate, sealed, h.Clock()))
+		_, err = h.update(ctx, StepCommit, stored, stored.Link.Keep(c, links.KeptCandidate, sealed, h.Clock()))
 		if !errors.Is(err, links.ErrConflict) {
 			return err
 		}
