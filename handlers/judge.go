@@ -29,7 +29,7 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 		step = StepClear
 	}
 	if d.Action == links.GiveUp {
-		promoted, ok, err := h.promote(l, j)
+		promoted, ok, err := h.promote(ctx, l, j, l.Generation)
 		if err != nil {
 			return h.unfinished(j, err), false
 		}

@@ -151,7 +151,7 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 	if !stored.Link.Judged(c) {
 		return inbox.Verdict{}, true
 	}
-	next, err := h.verdict(stored.Link, j, o)
+	next, err := h.verdict(ctx, stored.Link, j)
 	if err != nil {
 		return h.notWritten(j, err)
 	}
@@ -166,26 +166,39 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 }
 
 // verdict is the record after the grant is dead: the candidate's, or the user's turn.
-func (h *Handlers) verdict(l links.Link, j *job, o providers.Outcome) (links.Link, error) {
-	next, ok, err := h.promote(l, j)
+func (h *Handlers) verdict(ctx context.Context, l links.Link, j *job) (links.Link, error) {
+	next, ok, err := h.promote(ctx, l, j, anyGeneration)
 	if ok || err != nil {
 		return next, err
 	}
-	return l.Dead(links.ReasonGrantDead, h.origin(j.trace), h.Clock()), nil
+	return next.Dead(links.ReasonGrantDead, h.origin(j.trace), h.Clock()), nil
 }
 
-// promote makes the answer kept from a second success the next generation, if
-// there is one: the provider may remember that one only.
-func (h *Handlers) promote(l links.Link, j *job) (links.Link, bool, error) {
+// anyGeneration lets promote take a candidate of any generation of this consent:
+// whatever the provider may remember is worth a try once the grant is dead.
+const anyGeneration = 0
+
+// promote makes the answer kept from another presentation the next generation,
+// if there is one and it is as good as any other answer: it is verified like one.
+// One that is not is dropped from the record that is returned.
+func (h *Handlers) promote(ctx context.Context, l links.Link, j *job, generation uint64) (links.Link, bool, error) {
 	kept, ok := l.KeptOf(links.KeptCandidate)
-	if !ok || kept.Consent != l.Consent {
+	if !ok || kept.Consent != l.Consent || (generation != anyGeneration && kept.Generation != generation) {
 		return l, false, nil
 	}
 	answer, err := h.openAnswer(l.Address, kept.Consent, kept.Generation, kept.Sealed)
 	if err != nil {
 		return l, false, err
 	}
-	grant, err := h.grant(l, answer, providers.Verified{Comparison: providers.ComparisonUnknown})
+	verified, err := h.verify(ctx, l, answer)
+	if errors.Is(err, providers.ErrHostile) {
+		h.logger(l.Address).Error("a kept answer names another login or is forged; it is dropped", "attempt", kept.Attempt, "err", err)
+		return l.Drop(links.KeptCandidate), false, nil
+	}
+	if err != nil {
+		return l, false, err
+	}
+	grant, err := h.grant(l, answer, verified)
 	if err != nil {
 		return l, false, err
 	}

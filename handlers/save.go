@@ -110,7 +110,7 @@ func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was
 	}
 	was = stored.Link
 	l, err = h.apply(was, s, verify)
-	if err != nil || was.Answers(s.claim()) == links.ResultAlready {
+	if err != nil || was.Answers(s.claim(), h.rules[s.Provider]) == links.ResultAlready {
 		return was, l, err
 	}
 	written, err := h.update(ctx, StepCommit, stored, l)
@@ -133,7 +133,7 @@ func (h *Handlers) latest(ctx context.Context, s saved) (links.Stored, error) {
 }
 
 func (h *Handlers) committed(was, l links.Link, s saved) {
-	result := was.Answers(s.claim())
+	result := was.Answers(s.claim(), h.rules[s.Provider])
 	if l.Generation > was.Generation {
 		h.Metrics.Generations.WithLabelValues(l.Provider, string(s.Cause)).Inc()
 	}
@@ -149,7 +149,7 @@ func (h *Handlers) committed(was, l links.Link, s saved) {
 func (h *Handlers) apply(l links.Link, s saved, verify verifier) (links.Link, error) {
 	now, origin, c := h.Clock(), h.origin(s.Trace), s.claim()
 	rules := h.rules[l.Provider]
-	switch l.Answers(c) {
+	switch l.Answers(c, rules) {
 	case links.ResultAlready:
 		return l, nil
 	case links.ResultLate:
@@ -187,19 +187,24 @@ func (h *Handlers) verifyOnce(ctx context.Context, s saved) verifier {
 	)
 	return func(l links.Link) (providers.Verified, error) {
 		if !done {
-			tokens, err := h.openTokens(l)
-			if err != nil {
-				return verified, fmt.Errorf("%w: %w", errForGood, err)
-			}
 			h.Probe.at(StepVerify, Before, l.Address)
-			verified, failed = h.Providers[l.Provider].Verify(ctx, s.answer, providers.Identity{
-				Issuer: tokens.Issuer, Subject: tokens.Subject, ClientID: l.ClientID,
-			})
+			verified, failed = h.verify(ctx, l, s.answer)
 			done = true
 			h.Probe.at(StepVerify, After, l.Address)
 		}
 		return verified, failed
 	}
+}
+
+// verify holds an answer against the login that the link's sealed part names.
+func (h *Handlers) verify(ctx context.Context, l links.Link, a *providers.Answer) (providers.Verified, error) {
+	tokens, err := h.openTokens(l)
+	if err != nil {
+		return providers.Verified{}, fmt.Errorf("%w: %w", errForGood, err)
+	}
+	return h.Providers[l.Provider].Verify(ctx, a, providers.Identity{
+		Issuer: tokens.Issuer, Subject: tokens.Subject, ClientID: l.ClientID,
+	})
 }
 
 // keepAside saves an answer that is not a complete token set as a candidate.

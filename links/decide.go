@@ -186,6 +186,9 @@ func (l Link) decideRefreshing(v View) Decision {
 	case Watched:
 		return Decision{Action: Wait, After: sight.Rest, Reason: "attempt_under_way"}
 	}
+	if kept, ok := l.KeptOf(KeptCandidate); ok && kept.Generation == l.Generation && kept.Consent == l.Consent {
+		return Decision{Action: GiveUp, Reason: "answer_kept"} // better than another presentation
+	}
 	repeat, asked := l.mayRepeat(v)
 	switch {
 	case !asked:

@@ -209,8 +209,8 @@ func (l Link) keep(k Kept) Link {
 	return l
 }
 
-// drop removes the kept answers of one kind.
-func (l Link) drop(kind KeptKind) Link {
+// Drop removes the kept answers of one kind.
+func (l Link) Drop(kind KeptKind) Link {
 	l.Kept = slices.DeleteFunc(slices.Clone(l.Kept), func(k Kept) bool { return k.Kind == kind })
 	return l
 }

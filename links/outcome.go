@@ -34,7 +34,8 @@ type Claim struct {
 
 // Answers says what an answer to this presentation would be to the link now.
 // Commit, Park and Quarantine follow it, so they agree (model: commit).
-func (l Link) Answers(c Claim) Result {
+func (l Link) Answers(c Claim, r Rules) Result {
+	cur, _ := l.Current()
 	switch {
 	case l.Committed(c.Attempt):
 		return ResultAlready
@@ -42,6 +43,8 @@ func (l Link) Answers(c Claim) Result {
 		return ResultLate
 	case c.Generation != l.Generation || !l.Lists(c.Attempt) || l.Status == Quarantined:
 		return ResultCandidate
+	case r.Replay == UntilSuccessorUsed && l.Status == Refreshing && cur.ID != c.Attempt:
+		return ResultCandidate // the newer attempt may not be sent yet: handing out this answer's bearer would end its window
 	default:
 		return ResultCommitted
 	}
@@ -54,7 +57,7 @@ func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Ti
 	was := l.Status
 	l = l.adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
-	l = l.drop(KeptPending).drop(KeptCandidate) // candidates were kept against this grant's death
+	l = l.Drop(KeptPending).Drop(KeptCandidate) // candidates were kept against this grant's death
 	l = l.remember(now, changeCommit, c.Attempt)
 	l = l.announceRotation(g, cause, o, now, r)
 	if was == Uncertain || was == ConsentRequired {
@@ -76,7 +79,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 	}
 	l = l.adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
-	return l.drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
+	return l.Drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
 }
 
 // adopt takes over what a grant brings and makes it the next generation.
@@ -126,7 +129,7 @@ func (l Link) Park(c Claim, sealed []byte, now time.Time, r Rules, jitter float6
 // Quarantine stops a link whose provider answered with somebody else's identity
 // or a forged token. The answer is kept as evidence; nothing of it is served.
 func (l Link) Quarantine(c Claim, sealed []byte, reason string, o Origin, now time.Time) Link {
-	l = l.drop(KeptPending).Keep(c, KeptHostile, sealed, now)
+	l = l.Drop(KeptPending).Keep(c, KeptHostile, sealed, now)
 	l.Status = Quarantined
 	l = l.schedule(time.Time{}, "").remember(now, changeVerdict, "")
 	return l.announce(o, now, events.LinkQuarantined{
