@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/regrant/regrant/budget"
@@ -100,8 +99,12 @@ func Load(path string) (Config, error) {
 // Parse reads the text of a file called path.
 func Parse(path string, text []byte) (Config, error) {
 	var f file
-	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
-		return Config{}, fmt.Errorf("%w: %s: %s", ErrConfig, path, yaml.FormatError(err, false, true))
+	node, err := providers.ParseYAML(path, text)
+	if err == nil && node != nil {
+		err = providers.DecodeStrict(path, node, &f)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	c := f.Config
 	c.Dir = filepath.Dir(path)

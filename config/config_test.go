@@ -50,12 +50,19 @@ func TestParse(t *testing.T) {
 
 func TestErrorsNameLineAndField(t *testing.T) {
 	tests := []struct{ name, old, new, want string }{
-		{"unknown key", "prefix:", "prefxi:", "prefxi"},
-		{"unknown key line", "prefix:", "prefxi:", "[1:"},
-		{"wrong kind", "lock_ttl: 200ms", "lock_ttl: [1]", "[6:"},
-		{"unknown provider key", "rotation: always", "rotatoin: always", "rotatoin"},
-		{"unknown provider key line", "rotation: always", "rotatoin: always", ":15"},
+		{"unknown key", "prefix:", "prefxi:", `r.yaml:1: unknown field "prefxi"`},
+		{"wrong kind", "lock_ttl: 200ms", "lock_ttl: [1]", "r.yaml:6: lock_ttl: a duration such as 30s is needed"},
+		{"no duration", "lock_ttl: 200ms", "lock_ttl: fast", "r.yaml:6: lock_ttl: "},
+		{"wrong kind inside", "prefix: cell1", "replicas: three", "r.yaml:1: replicas: a number is needed"},
+		{"not a list", "tenants: [default, payroll]", "tenants: default", "r.yaml:5: tenants: "},
+		{"a key twice", "redis:", "nats:", `r.yaml:2: mapping key "nats" already defined`},
+		{"not YAML", "tenants: [default, payroll]", "tenants: [default", "r.yaml:"},
+		{"two documents", "tenants: [default, payroll]", "---", "2 YAML documents"},
+		{"unknown provider key", "rotation: always", "rotatoin: always", `r.yaml:15: unknown field "rotatoin"`},
+		{"wrong kind in a provider", "rotation: always", "concurrency: many", "r.yaml:15: concurrency: a number is needed"},
 		{"unknown profile", "profile: generic", "profile: nobody", "nobody"},
+		{"provider that is no mapping", good[strings.Index(good, "  op:"):], "  op: 7\n", "r.yaml:8: op: "},
+		{"provider without description", good[strings.Index(good, "  op:"):], "  op:\n", "provider op"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -64,6 +71,26 @@ func TestErrorsNameLineAndField(t *testing.T) {
 				t.Fatalf("got %v, want it to name r.yaml and %s", err, tt.want)
 			}
 		})
+	}
+}
+
+// A configuration holds passwords in URLs: what is wrong in one line must not
+// put another into a log.
+func TestErrorsQuoteNoOtherLine(t *testing.T) {
+	text := strings.Replace(good, "redis://127", "redis://u:canary@127", 1)
+	for _, bad := range []string{"data_dir: [1]", "tenants: default", "data_dri: x", "lock_ttl: fast", "keys: ["} {
+		_, err := config.Parse("r.yaml", []byte(strings.Replace(text, `data_dir: "state"`, bad, 1)))
+		if err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("with %s: %v", bad, err)
+		}
+	}
+}
+
+func TestAnEmptyFileIsTheDefault(t *testing.T) {
+	for _, text := range []string{"", "\n\n", "# nothing\n"} {
+		if _, err := config.Parse("r.yaml", []byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
 	}
 }
 

@@ -30,7 +30,7 @@ var errSignature = errors.New("no key verifies the signature")
 
 // VerifySignature implements oidc.KeySet.
 func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	token, err := jose.ParseSigned(raw, k.pinned)
+	token, err := jose.ParseSignedCompact(raw, k.pinned)
 	if err != nil || len(token.Signatures) != 1 {
 		return nil, errSignature
 	}

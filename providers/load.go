@@ -2,7 +2,6 @@ package providers
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 //go:embed profiles/*.yaml
@@ -59,14 +57,14 @@ func BuiltinNames() []string {
 // others stay; lists are replaced whole. Unknown keys are refused. Errors begin
 // with `file:line`.
 func ParseProfile(file string, base Profile, text []byte) (Profile, error) {
-	doc, err := parser.ParseBytes(text, 0)
+	node, err := ParseYAML(file, text)
 	if err != nil {
-		return Profile{}, located(file, err)
+		return Profile{}, err
 	}
-	if len(doc.Docs) != 1 || doc.Docs[0].Body == nil {
-		return Profile{}, fmt.Errorf("%s: one YAML document with a mapping is needed", file)
+	if node == nil {
+		return Profile{}, fmt.Errorf("%s: a profile is needed, and the file is empty", file)
 	}
-	return overlay(file, base, doc.Docs[0].Body)
+	return overlay(file, base, node)
 }
 
 // ProfileFromNode lays one `providers.<name>` mapping of a config over the
@@ -75,6 +73,9 @@ func ParseProfile(file string, base Profile, text []byte) (Profile, error) {
 func ProfileFromNode(file string, node ast.Node) (Profile, error) {
 	var head struct {
 		Base string `yaml:"profile"`
+	}
+	if node == nil {
+		return Profile{}, fmt.Errorf("%s: the provider is named and not described; write its profile below its name", file)
 	}
 	if err := yaml.NodeToValue(node, &head); err != nil {
 		return Profile{}, located(file, err)
@@ -91,60 +92,8 @@ func ProfileFromNode(file string, node ast.Node) (Profile, error) {
 
 func overlay(file string, base Profile, node ast.Node) (Profile, error) {
 	p := base
-	if err := yaml.NodeToValue(node, &p, yaml.Strict()); err != nil {
-		return Profile{}, located(file, placed(node, err))
+	if err := DecodeStrict(file, node, &p); err != nil {
+		return Profile{}, err
 	}
 	return p, nil
-}
-
-// placed gives an error without a place, such as the library's about durations,
-// the line of the key that causes it.
-func placed(node ast.Node, err error) error {
-	var own *lineError
-	var theirs yaml.Error
-	mapping, ok := node.(ast.MapNode)
-	if !ok || errors.As(err, &own) || errors.As(err, &theirs) {
-		return err
-	}
-	for each := mapping.MapRange(); each.Next(); {
-		var alone Profile
-		if bad := yaml.NodeToValue(each.KeyValue(), &alone, yaml.Strict()); bad != nil {
-			return atNode(each.Key(), "%s: %s", each.Key().String(), bad.Error())
-		}
-	}
-	return err
-}
-
-// lineError is a complaint about a place in a document.
-type lineError struct {
-	line int
-	text string
-}
-
-func (e *lineError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.text) }
-
-func atNode(node ast.Node, format string, args ...any) error {
-	e := &lineError{text: fmt.Sprintf(format, args...)}
-	if t := node.GetToken(); t != nil && t.Position != nil {
-		e.line = t.Position.Line
-	}
-	return e
-}
-
-// located puts the file and line first and leaves out the library's excerpt of
-// the source, which may show a neighbouring line that should not be in a log.
-func located(file string, err error) error {
-	var own *lineError
-	if errors.As(err, &own) {
-		return fmt.Errorf("%s:%d: %s", file, own.line, own.text)
-	}
-	var theirs yaml.Error
-	if errors.As(err, &theirs) {
-		line := 0
-		if t := theirs.GetToken(); t != nil && t.Position != nil {
-			line = t.Position.Line
-		}
-		return fmt.Errorf("%s:%d: %s", file, line, theirs.GetMessage())
-	}
-	return fmt.Errorf("%s: %w", file, err)
 }

@@ -128,7 +128,7 @@ func TestNothingInvitesNetHTTPToSendAgain(t *testing.T) {
 		return nil, http.ErrHandlerTimeout
 	})}
 	_, _ = x.RoundTrip(req)
-	if _, err := x.RoundTrip(req); err != errSecond {
+	if _, err := x.RoundTrip(req); !errors.Is(err, errSecond) {
 		t.Fatalf("the second request of one attempt: %v", err)
 	}
 }
@@ -182,7 +182,7 @@ func TestSecondConnectionOfAnAttemptIsRefused(t *testing.T) {
 		_ = second.Close()
 		t.Fatal("the attempt was given a second connection")
 	}
-	if _, err := p.dialAttempt(t.Context(), "tcp", s.listener.Addr().String()); err != errSecond {
+	if _, err := p.dialAttempt(t.Context(), "tcp", s.listener.Addr().String()); !errors.Is(err, errSecond) {
 		t.Fatalf("a connection without an attempt: %v", err)
 	}
 }
@@ -251,7 +251,7 @@ func TestDeadlineBetweenConnectAndWrite(t *testing.T) {
 	c := &guardedConn{Conn: near, attempt: a}
 	a.trace().GotConn(httptrace.GotConnInfo{})
 	clock.step(time.Second)
-	if n, err := c.Write([]byte("POST")); n != 0 || err != errLate {
+	if n, err := c.Write([]byte("POST")); n != 0 || !errors.Is(err, errLate) {
 		t.Fatalf("wrote %d, %v", n, err)
 	}
 	if a.sent() || a.reach() != ReachConnected {

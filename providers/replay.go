@@ -51,6 +51,14 @@ func (r Replay) String() string {
 	return r.Kind.String()
 }
 
+// MarshalYAML writes what UnmarshalYAML reads.
+func (r Replay) MarshalYAML() (any, error) {
+	if r.Window > 0 {
+		return map[string]string{r.Kind.String(): r.Window.String()}, nil
+	}
+	return r.Kind.String(), nil
+}
+
 // UnmarshalYAML reads either form.
 func (r *Replay) UnmarshalYAML(node ast.Node) error {
 	const want = "write replay as safe, forbidden, unknown, {grace: 30s} or {until_successor_used: 720h}"

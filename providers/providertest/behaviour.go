@@ -128,7 +128,7 @@ func (b Behaviour) check() error {
 	case !known(b.AuthStyle) || !known(b.CodeAuthStyle):
 		return fmt.Errorf("AuthStyle %q, CodeAuthStyle %q: write basic or post", b.AuthStyle, b.CodeAuthStyle)
 	case b.Alg != "RS256" && b.Alg != "ES256" && b.Alg != "HS256":
-		return fmt.Errorf("Alg %q: write RS256, ES256 or HS256", b.Alg)
+		return fmt.Errorf("alg %q: write RS256, ES256 or HS256", b.Alg)
 	case b.Alg == "HS256" && len(b.ClientSecret) < 32:
 		return fmt.Errorf("ClientSecret: HS256 needs 32 characters or more (RFC 7518, 3.2)")
 	case min(b.AccessLen, b.RefreshLen, b.CodeLen) < 12:
