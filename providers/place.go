@@ -94,9 +94,9 @@ func located(file string, err error) error {
 // key, and without Go's names of fields and types.
 func complaint(err yaml.Error) string {
 	var unknown *yaml.UnknownFieldError
-	var twice *yaml.DuplicateKeyError
+	var syntax *yaml.SyntaxError
 	key := keyOf(err.GetToken())
-	if key == "" || errors.As(err, &unknown) || errors.As(err, &twice) {
+	if key == "" || errors.As(err, &unknown) || errors.As(err, &syntax) {
 		return err.GetMessage()
 	}
 	var wrong *yaml.TypeError
