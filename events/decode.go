@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"mime"
 	"slices"
@@ -86,9 +87,13 @@ func valid(e event.Event) error {
 	if e.Context == nil || e.SpecVersion() != event.CloudEventsVersionV1 {
 		return &Invalid{Field: "specversion", Reason: FaultUnsupported}
 	}
-	bad, ok := e.Validate().(event.ValidationError)
-	if !ok || len(bad) == 0 {
+	err := e.Validate()
+	if err == nil {
 		return nil
+	}
+	var bad event.ValidationError
+	if !errors.As(err, &bad) || len(bad) == 0 {
+		return &Invalid{Field: "event", Reason: FaultMalformed}
 	}
 	return &Invalid{Field: attribute(slices.Min(slices.Collect(maps.Keys(bad)))), Reason: FaultMalformed}
 }
