@@ -33,6 +33,9 @@ type ConsumerSpec struct {
 	Slots int
 	// Handler decides.
 	Handler Handler
+	// Settled, if set, is told of each message that Handle decided about, once the
+	// answer is on its way to the server. Messages that Peek settled are left out.
+	Settled func(*inbox.Message, inbox.Verdict)
 }
 
 // lanes is how many requests are under way at once. While one lane settles what

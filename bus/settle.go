@@ -121,6 +121,9 @@ func (c *Consumer) settle(d *delivery, verdict inbox.Verdict) {
 	}
 	c.beats.remove(d)
 	c.answer(d, verdict)
+	if c.spec.Settled != nil {
+		c.spec.Settled(&d.msg, verdict)
+	}
 }
 
 // answer tells the server. An answer that is lost costs a redelivery, no more:

@@ -17,6 +17,7 @@ import (
 
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
+	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/links/kvstore"
 	"github.com/regrant/regrant/locks"
@@ -51,6 +52,7 @@ type Worker struct {
 	providers map[string]*providers.Provider
 	store     *kvstore.Store
 	handlers  *handlers.Handlers
+	probe     handlers.Probe
 	consumers []*bus.Consumer
 	unlisten  func()
 
@@ -82,7 +84,7 @@ func Start(ctx context.Context, o Options) (w *Worker, err error) {
 	if o.ID == "" {
 		o.ID = ID()
 	}
-	w = &Worker{id: o.ID, log: o.Log.With("worker", o.ID), providers: map[string]*providers.Provider{}, unlisten: func() {}, stop: func() {}}
+	w = &Worker{id: o.ID, probe: o.Probe, log: o.Log.With("worker", o.ID), providers: map[string]*providers.Provider{}, unlisten: func() {}, stop: func() {}}
 	defer func() {
 		if err != nil {
 			_ = w.Stop(context.WithoutCancel(ctx))
@@ -182,8 +184,8 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 func (w *Worker) consume(ctx context.Context, provider string, slots int) error {
 	names := w.bus.Names()
 	for _, spec := range []bus.ConsumerSpec{
-		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs()},
-		{Stream: names.Timer(), Durable: names.DueConsumer(provider), Slots: slots, Handler: w.handlers.Dues()},
+		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs(), Settled: w.acked(inputOf)},
+		{Stream: names.Timer(), Durable: names.DueConsumer(provider), Slots: slots, Handler: w.handlers.Dues(), Settled: w.acked(events.Subjects.ParseDue)},
 	} {
 		c, err := w.bus.Consume(context.WithoutCancel(ctx), spec)
 		if err != nil {
