@@ -146,6 +146,12 @@ func (p *Process) Signal(sig os.Signal) {
 func (p *Process) Stop() {
 	p.t.Helper()
 	p.Signal(syscall.SIGSTOP)
+	p.AwaitStopped()
+}
+
+// AwaitStopped waits until the process stands still, whoever stopped it.
+func (p *Process) AwaitStopped() {
+	p.t.Helper()
 	Eventually(p.t, startLimit, "the process is stopped", func() bool { return isStopped(p.Pid()) })
 }
 
