@@ -2,12 +2,10 @@ package handlers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -17,7 +15,6 @@ import (
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/seal"
-	"github.com/regrant/regrant/secret"
 )
 
 // Namer names people without naming them; *seal.Keys is one.
@@ -47,57 +44,6 @@ type Importer struct {
 	Outputs  Outputs
 	Budget   budget.Budget
 	Clock    func() time.Time
-}
-
-// ImportLine is one grant to import. Its tokens are secrets from the first byte.
-type ImportLine struct {
-	events.Address
-	User, Nickname, Sub         string
-	Access, Refresh, ID         secret.Value
-	ExpiresAt, RefreshExpiresAt time.Time
-	Scopes                      []string
-}
-
-// BadLine is an import line that cannot be imported, and why.
-type BadLine struct{ Field, Problem string }
-
-func (e *BadLine) Error() string { return e.Field + ": " + e.Problem }
-
-// ParseImportLine reads one line. Unknown fields are refused: a misspelt
-// refresh_token would import a link that cannot be refreshed.
-func ParseImportLine(text []byte) (ImportLine, error) {
-	var in struct {
-		Tenant, Provider, Link, User, Nickname, Sub string
-		AccessToken                                 string    `json:"access_token"`
-		RefreshToken                                string    `json:"refresh_token"`
-		IDToken                                     string    `json:"id_token"`
-		ExpiresAt                                   time.Time `json:"expires_at"`
-		RefreshExpiresAt                            time.Time `json:"refresh_expires_at"`
-		Scope                                       string    `json:"scope"`
-	}
-	dec := json.NewDecoder(strings.NewReader(string(text)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&in); err != nil {
-		return ImportLine{}, &BadLine{Field: jsonField(err), Problem: "is not what an import line has there"}
-	}
-	return ImportLine{
-		Address: events.Address{Tenant: in.Tenant, Provider: in.Provider, Link: in.Link},
-		User:    in.User, Nickname: in.Nickname, Sub: in.Sub,
-		Access: secret.New(in.AccessToken), Refresh: secret.New(in.RefreshToken), ID: secret.New(in.IDToken),
-		ExpiresAt: in.ExpiresAt, RefreshExpiresAt: in.RefreshExpiresAt, Scopes: strings.Fields(in.Scope),
-	}, nil
-}
-
-// jsonField names the field at fault. The decoder's own text may quote a value.
-func jsonField(err error) string {
-	var wrong *json.UnmarshalTypeError
-	if errors.As(err, &wrong) {
-		return wrong.Field
-	}
-	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok {
-		return strings.Trim(name, `"`)
-	}
-	return "line"
 }
 
 // Check fills in the defaults of a line (tenant default, a new link id) and says
