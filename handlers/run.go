@@ -21,6 +21,7 @@ type job struct {
 	storedAt time.Time // of the message, by the server's clock
 
 	locked   bool
+	fresh    bool          // read where writes are decided
 	intent   *links.Stored // the record as this job's own intent left it
 	storeNow time.Time
 	asked    bool
@@ -98,6 +99,9 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 		return verdict, false
 	}
 	view := h.view(j)
+	if h.known.of(j.addr).generation > stored.Link.Generation {
+		return h.behind(ctx, j, view)
+	}
 	d := stored.Link.Decide(j.trigger, view)
 	switch d.Action {
 	case links.Wait:
@@ -144,8 +148,12 @@ func (h *Handlers) now(j *job) time.Time {
 // writes are decided before the report becomes a dead letter.
 func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdict, bool) {
 	h.Probe.at(StepRead, Before, j.addr)
-	stored, err := h.Store.Get(ctx, j.addr)
-	if errors.Is(err, links.ErrNotFound) {
+	get := h.Store.Get
+	if j.fresh {
+		get = h.Store.Latest
+	}
+	stored, err := get(ctx, j.addr)
+	if errors.Is(err, links.ErrNotFound) && !j.fresh {
 		stored, err = h.Store.Latest(ctx, j.addr)
 	}
 	switch {
@@ -176,6 +184,7 @@ func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
 	case latest.Link.Generation < j.trigger.Generation:
 		return inbox.Dead("future_generation", "generation"), false
 	default:
+		j.fresh = true
 		return inbox.Verdict{}, true
 	}
 }

@@ -229,6 +229,7 @@ const (
 	changeCreate  = "created"
 	changeCommit  = "committed"
 	changeVerdict = "verdict"
+	changeDoubt   = "restored"
 )
 
 func (l Link) remember(now time.Time, what, attempt string) Link {

@@ -220,6 +220,23 @@ func (l Link) answersUntil(v View) time.Time {
 	return v.Now
 }
 
+// Doubt is for a record that is older than what was announced: its store was
+// restored from a backup. Generation and event numbers go on from where they
+// were, so that neither falls; the credential may have been rotated since, so
+// the link is Uncertain unless its provider takes any credential any time.
+// sealed is the token set, bound to the generation that is remembered.
+func (l Link) Doubt(generation, event uint64, sealed []byte, o Origin, now time.Time, r Rules) Link {
+	l.Generation, l.EventNumber, l.Sealed = generation, max(l.EventNumber, event), sealed
+	l.Outbox, l.Attempts, l.FirstIntentAt = nil, nil, time.Time{} // their numbers and claims were taken
+	l = l.remember(now, changeDoubt, "")
+	if r.Replay == Safe {
+		l.Status = Active
+		return l.schedule(now, DueRetry)
+	}
+	l.Status, l.AnswersUntil = Uncertain, now
+	return l.settleUncertain(now, o)
+}
+
 // MayTryLastChance says that a forbidden repeat has nothing left to lose: the
 // next verdict would be ConsentRequired, and the profile allows one more try.
 func (l Link) MayTryLastChance(next Link, r Rules) bool {
