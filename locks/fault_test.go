@@ -3,9 +3,12 @@ package locks_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/regrant/regrant/locks"
 )
 
 // These tests run in synctest bubbles: time.Sleep moves their clock on and takes
@@ -45,6 +48,40 @@ func TestAnAcquireWhoseReplyWasLostGivesTheLockBack(t *testing.T) {
 	})
 }
 
+func TestGivingBackLeavesAnothersLock(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		acquire(t, w.locker("two"), "k")
+		w.set(replyLost)
+		_, err := w.lock.Acquire(t.Context(), "k")
+		w.wantUnavailable(err)
+		w.set(none)
+		time.Sleep(w.b.LockTTL)
+		held(t, w.lock, "k")
+	})
+}
+
+func TestACallersDeadlineIsNoWordOnRedis(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.set(timesOut)
+		ctx := unaware{t.Context(), time.Now().Add(time.Millisecond)}
+		_, err := w.lock.Acquire(ctx, "k")
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, locks.ErrUnavailable) {
+			t.Fatalf("want the context's error, got %v", err)
+		}
+		if !w.lock.Available() {
+			t.Fatal("not available")
+		}
+	})
+}
+
+// unaware is a context in the moment after its deadline, before it ends.
+type unaware struct {
+	context.Context
+	at time.Time
+}
+
+func (u unaware) Deadline() (time.Time, bool) { return u.at, true }
+
 func TestAnAcquireThatIsCutGivesTheLockBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.set(hangs)
@@ -71,6 +108,7 @@ func TestAFailedRenewalIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, w *world) {
 				lease := acquire(t, w.lock, "k")
+				time.Sleep(5 * w.b.LockTTL)
 				w.set(f)
 				time.Sleep(w.b.LockTTL * 6 / 10)
 				if w.lock.Available() {
@@ -88,23 +126,27 @@ func TestAFailedRenewalIsTriedAgain(t *testing.T) {
 }
 
 func TestLostWhenTheTTLHasPassedAndNotBefore(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
-		lease := acquire(t, w.lock, "k")
-		w.set(notSent)
-		time.Sleep(w.b.LockTTL - time.Millisecond)
-		if w.isLost(lease) {
-			t.Fatal("lost before the TTL has passed")
-		}
-		time.Sleep(time.Millisecond)
-		if !w.isLost(lease) {
-			t.Fatal("not lost though the TTL has passed")
-		}
-		w.set(none)
-		time.Sleep(w.b.LockRenew)
-		acquire(t, w.lock, "k") // stale after its owner lost touch
-		release(t, lease)
-		held(t, w.lock, "k") // the late release did not touch the newer lock
-	})
+	for name, f := range map[string]fault{"not sent": notSent, "times out": timesOut} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, w *world) {
+				lease := acquire(t, w.lock, "k")
+				w.set(f)
+				time.Sleep(w.b.LockTTL - time.Millisecond)
+				if w.isLost(lease) {
+					t.Fatal("lost before the TTL has passed")
+				}
+				time.Sleep(time.Millisecond)
+				if !w.isLost(lease) {
+					t.Fatal("not lost though the TTL has passed")
+				}
+				w.set(none)
+				time.Sleep(w.b.LockRenew)
+				acquire(t, w.lock, "k") // stale after its owner lost touch
+				release(t, lease)
+				held(t, w.lock, "k") // the late release did not touch the newer lock
+			})
+		})
+	}
 }
 
 func TestALostLeaseIsNotRenewedBack(t *testing.T) {
@@ -147,6 +189,20 @@ func TestAReleaseThatWasNotSentIsTriedInTheBackground(t *testing.T) {
 	})
 }
 
+func TestAReleaseWithRedisAwayDoesNotWait(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		lease := acquire(t, w.lock, "k")
+		w.set(hangs)
+		_, err := w.lock.Acquire(t.Context(), "k2")
+		w.wantUnavailable(err)
+		began := time.Now()
+		w.wantUnavailable(lease.Release(t.Context()))
+		if cost := time.Since(began); cost != 0 {
+			t.Fatalf("the release took %v", cost)
+		}
+	})
+}
+
 func TestOneCallerPerIntervalAsksARedisThatIsAway(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.set(hangs)
@@ -182,21 +238,25 @@ func TestOneCallerPerIntervalAsksARedisThatIsAway(t *testing.T) {
 	})
 }
 
-func TestOneTryPerInterval(t *testing.T) {
+func TestOneOfManyCallersTriesPerInterval(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.set(notSent)
 		_, err := w.lock.Acquire(t.Context(), "k")
 		w.wantUnavailable(err)
-		time.Sleep(w.b.LockTTL + w.b.LockRenew) // give-backs of the first failure have ended
-		w.set(notSent)
-		for range 1000 {
-			_, err = w.lock.Acquire(t.Context(), "k")
-			w.wantUnavailable(err)
+		time.Sleep(w.b.LockTTL + w.b.LockRenew) // giving that one back has ended
+		w.set(hangs)
+		var callers sync.WaitGroup
+		for range 100 {
+			callers.Go(func() {
+				_, err := w.lock.Acquire(t.Context(), "k")
+				w.wantUnavailable(err)
+			})
 		}
 		synctest.Wait()
-		if n := w.set(notSent); n != 2 { // the try, and one try to give back
-			t.Fatalf("%d exchanges", n)
+		if n := w.underWay(); n != 1 {
+			t.Errorf("%d callers ask a Redis that is away", n)
 		}
+		callers.Wait()
 	})
 }
 
@@ -207,9 +267,13 @@ func TestAfterCloseNothingRuns(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); _, _ = w.lock.Acquire(t.Context(), "k2") }()
 		synctest.Wait()
-		w.lock.Close()
-		w.lock.Close()
+		time.Sleep(w.b.LockRenew / 2) // now that one is being given back
 		<-done
+		w.lock.Close()
+		if n := w.underWay(); n != 0 {
+			t.Fatalf("%d exchanges under way after Close", n)
+		}
+		w.lock.Close()
 		w.set(none)
 		time.Sleep(w.b.LockRenew)
 		_, err := w.lock.Acquire(t.Context(), "k3")

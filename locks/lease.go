@@ -14,7 +14,6 @@ type lease struct {
 	lock  *redislock.Lock
 	value string             // token and metadata, as the key carries them
 	stop  context.CancelFunc // ends the renewals
-	ended chan struct{}      // closed when they have ended
 	lost  chan struct{}
 }
 
@@ -23,7 +22,7 @@ func (r *Redis) lease(lock *redislock.Lock) (Lease, error) {
 	ctx, stop := context.WithCancel(r.ctx)
 	l := &lease{
 		redis: r, lock: lock, value: lock.Token() + lock.Metadata(),
-		stop: stop, ended: make(chan struct{}), lost: make(chan struct{}),
+		stop: stop, lost: make(chan struct{}),
 	}
 	if err := r.run(func() { l.renew(ctx) }); err != nil { // closed meanwhile: the TTL frees the lock
 		stop()
@@ -36,13 +35,10 @@ func (r *Redis) lease(lock *redislock.Lock) (Lease, error) {
 // Redis was last heard to hold it for us: the TTL has certainly passed one TTL
 // later, except where a renewal was carried out whose reply was lost.
 func (l *lease) renew(ctx context.Context) {
-	defer close(l.ended)
 	b := l.redis.cfg.Budget
 	confirmed, pause := time.Now(), b.LockRenew
 	for wait(ctx, pause) {
-		err := l.redis.call(ctx, func(ctx context.Context) error {
-			return l.lock.Refresh(ctx, b.LockTTL, nil)
-		})
+		err := l.refresh(ctx, confirmed.Add(b.LockTTL))
 		left := b.LockTTL - time.Since(confirmed)
 		switch {
 		case err == nil:
@@ -59,10 +55,19 @@ func (l *lease) renew(ctx context.Context) {
 	}
 }
 
+// refresh asks Redis once, until expiry at the latest.
+func (l *lease) refresh(ctx context.Context, expiry time.Time) error {
+	ctx, cancel := context.WithDeadline(ctx, expiry)
+	defer cancel()
+	return l.redis.call(ctx, func(ctx context.Context) error {
+		return l.lock.Refresh(ctx, l.redis.cfg.Budget.LockTTL, nil)
+	})
+}
+
 // Release implements Lease.
 func (l *lease) Release(ctx context.Context) error {
 	l.stop()
-	<-l.ended // a renewal under way could only find its own token or none
+	// A renewal under way may still arrive: it finds its own token or does nothing.
 	err := l.release(ctx)
 	if err == nil || errors.Is(err, redislock.ErrLockNotHeld) {
 		return nil

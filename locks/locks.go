@@ -18,8 +18,9 @@ type Locker interface {
 	// Acquire tries once to take the lock of key, without waiting for its
 	// holder. It is not reentrant: a second Acquire of one process finds the
 	// lock held like anyone else's. Errors: ErrHeld; ErrUnavailable, with the
-	// cause wrapped; ctx.Err() when ctx ended first. After the last two the lock
-	// may have been taken all the same; it is then given back in the background.
+	// cause wrapped; ctx.Err() when ctx ended first (a cancelled call may return
+	// only with the time-out of one exchange). After the last two the lock may
+	// have been taken all the same; it is then given back in the background.
 	Acquire(ctx context.Context, key string) (Lease, error)
 }
 

@@ -6,10 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -29,9 +31,10 @@ type world struct {
 	lock   *locks.Redis
 	log    *records
 
-	mu    sync.Mutex
-	fault fault
-	calls int
+	mu     sync.Mutex
+	fault  fault
+	calls  int // exchanges since the last set
+	active int // exchanges under way
 }
 
 // fault is what happens to an exchange with Redis.
@@ -42,6 +45,7 @@ const (
 	notSent         // fails before Redis sees it
 	replyLost       // carried out, but the caller sees an error
 	hangs           // carried out, but the caller hears nothing until its context ends
+	timesOut        // not carried out; the connection notices the deadline, the context not yet
 )
 
 func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
@@ -54,17 +58,18 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 			MaxRetries: -1, ContextTimeoutEnabled: true, DisableIdentity: true,
 			MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		})
+		t.Cleanup(w.server.Close)
+		t.Cleanup(func() { _ = w.client.Close() })
 		w.client.AddHook(w)
 		w.lock = w.locker("one")
-		defer w.server.Close()
-		defer w.client.Close()
-		defer w.lock.Close()
 		test(t, w)
 	})
 }
 
 func (w *world) locker(worker string) *locks.Redis {
-	return locks.New(w.client, locks.Config{Worker: worker, Budget: w.b, Log: slog.New(w.log)})
+	l := locks.New(w.client, locks.Config{Worker: worker, Budget: w.b, Log: slog.New(w.log)})
+	w.Cleanup(l.Close)
+	return l
 }
 
 // set returns how many exchanges there were since the last set.
@@ -87,13 +92,15 @@ func (w *world) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		if !strings.HasPrefix(cmd.Name(), "eval") { // a connection's greeting
 			return next(ctx, cmd)
 		}
-		w.mu.Lock()
-		f := w.fault
-		w.calls++
-		w.mu.Unlock()
+		f := w.enter()
+		defer w.leave()
 		if f == notSent {
-			cmd.SetErr(io.EOF)
-			return io.EOF
+			return fail(cmd, io.EOF)
+		}
+		if f == timesOut {
+			deadline, _ := ctx.Deadline()
+			time.Sleep(time.Until(deadline))
+			return fail(cmd, os.ErrDeadlineExceeded)
 		}
 		err := next(context.WithoutCancel(ctx), cmd)
 		if redis.HasErrorPrefix(err, "NOSCRIPT") { // the script follows; spoil that
@@ -101,15 +108,38 @@ func (w *world) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 		}
 		switch f {
 		case replyLost:
-			err = io.ErrUnexpectedEOF
-			cmd.SetErr(err)
+			return fail(cmd, io.ErrUnexpectedEOF)
 		case hangs:
 			<-ctx.Done()
-			err = ctx.Err()
-			cmd.SetErr(err)
+			return fail(cmd, ctx.Err())
 		}
 		return err
 	}
+}
+
+func fail(cmd redis.Cmder, err error) error {
+	cmd.SetErr(err)
+	return err
+}
+
+func (w *world) enter() fault {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls++
+	w.active++
+	return w.fault
+}
+
+func (w *world) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.active--
+}
+
+func (w *world) underWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.active
 }
 
 func (w *world) exists() bool { return w.server.Exists("regrant:lock:k") }
@@ -127,10 +157,10 @@ func (w *world) isLost(l locks.Lease) bool {
 func (w *world) wantUnavailable(err error) {
 	w.Helper()
 	if !errors.Is(err, locks.ErrUnavailable) {
-		w.Fatalf("want ErrUnavailable, got %v", err)
+		w.Errorf("want ErrUnavailable, got %v", err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		w.Fatal("the locker's own time-out looks like the caller's")
+		w.Error("the locker's own time-out looks like the caller's")
 	}
 }
 
