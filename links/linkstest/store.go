@@ -19,8 +19,10 @@ func notFound(t *testing.T, s Stores) {
 	if _, err := s.Store.Latest(ctx, address(1)); !errors.Is(err, links.ErrNotFound) {
 		t.Errorf("Latest of no link: %v, want ErrNotFound", err)
 	}
-	if _, err := s.Store.Update(ctx, Sample(address(1)), 7); !errors.Is(err, links.ErrConflict) {
-		t.Errorf("Update of no link: %v, want ErrConflict", err)
+	for _, revision := range []uint64{0, 7} {
+		if _, err := s.Store.Update(ctx, Sample(address(1)), revision); !errors.Is(err, links.ErrConflict) {
+			t.Errorf("Update of no link at %d: %v, want ErrConflict", revision, err)
+		}
 	}
 }
 
