@@ -70,7 +70,7 @@ func (e entry) link() (links.Stored, error) {
 	if err != nil {
 		return links.Stored{}, err
 	}
-	return links.Stored{Link: l.Observed(e.created), Revision: e.revision}, nil
+	return links.Stored{Link: l.Observed(e.created), Revision: e.revision, StoredAt: e.created}, nil
 }
 
 // Create stores a new link.

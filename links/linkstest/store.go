@@ -143,6 +143,35 @@ func firstIntent(t *testing.T, s Stores) {
 	}
 }
 
+// storedAt reads one revision in every way there is. A reconciler compares these
+// times, and one that is missing would hide a link from it.
+func storedAt(t *testing.T, s Stores) {
+	changes := watching(t, s.Scanner, events.Address{})
+	v := create(t, s.Store, address(1))
+	first := latest(t, s.Store, address(1)).StoredAt
+	if first.IsZero() {
+		t.Fatal("Latest does not tell when the revision was stored")
+	}
+	watched := next(t, changes).StoredAt
+	got, err := s.Store.Get(bounded(t), address(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var listed time.Time
+	if err := s.Scanner.List(bounded(t), events.Address{}, func(v links.Stored) bool { listed = v.StoredAt; return true }); err != nil {
+		t.Fatal(err)
+	}
+	for way, at := range map[string]time.Time{"Watch": watched, "Get": got.StoredAt, "List": listed} {
+		if !at.Equal(first) {
+			t.Errorf("%s: stored at %v, Latest says %v", way, at, first)
+		}
+	}
+	update(t, s.Store, v.Link, v.Revision)
+	if second := latest(t, s.Store, address(1)).StoredAt; second.Before(first) {
+		t.Errorf("a later revision was stored at %v, before %v", second, first)
+	}
+}
+
 func endedContext(t *testing.T, s Stores) {
 	v := create(t, s.Store, address(1))
 	ctx, cancel := context.WithCancel(bounded(t))

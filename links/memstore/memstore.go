@@ -139,5 +139,5 @@ func (r record) decode() (links.Stored, error) {
 	if err != nil {
 		return links.Stored{}, err
 	}
-	return links.Stored{Link: l.Observed(r.storedAt), Revision: r.revision}, nil
+	return links.Stored{Link: l.Observed(r.storedAt), Revision: r.revision, StoredAt: r.storedAt}, nil
 }
