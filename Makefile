@@ -3,7 +3,7 @@ GO       ?= go
 LINT     := $(GO) tool -modfile=tools/go.mod golangci-lint
 PKGS     ?= ./...
 # The tests that kill a worker at every step; `go test ./...` runs a sample of them.
-CRASHPKG ?= ./internal/crashtest/
+CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
 .PHONY: help build test race vet fmt lint schemas model model-quick crashpoints demo bench ci tools clean
@@ -42,7 +42,7 @@ model-quick: ## its mutations and the small checks only (1 minute)
 	sh docs/model/check.sh quick
 
 crashpoints: ## kill a worker before and after every durable step, under every replay rule
-	REGRANT_TEST_CRASHPOINTS=all $(GO) test -count=1 -timeout 20m $(CRASHPKG)
+	REGRANT_CRASH=full $(GO) test -count=1 -timeout 20m $(CRASHPKG)
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo

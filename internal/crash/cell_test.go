@@ -1,0 +1,274 @@
+package crash_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/regrant/regrant/budget"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/internal/fleet"
+	"github.com/regrant/regrant/internal/testenv"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/locks"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/providers/providertest"
+)
+
+const (
+	// fiftieth of the production budget.
+	fiftieth = budget.Default / 50
+	// patience bounds every wait: for no machine to be too slow.
+	patience = 90 * time.Second
+)
+
+// rule is a provider's replay rule, and a simulated provider that keeps it.
+type rule struct {
+	name      string
+	replay    providers.Replay
+	behaviour providertest.Behaviour
+}
+
+// forbidden says that a presentation whose answer is lost may not be repeated.
+func (r rule) forbidden() bool { return r.replay.Kind == providers.ReplayForbidden }
+
+const window = time.Hour
+
+var (
+	forbidden = rule{name: "forbidden"}
+	grace     = rule{"grace", providers.Replay{Kind: providers.ReplayGrace, Window: window}, providertest.Behaviour{Grace: window}}
+	successor = rule{"until_successor_used", providers.Replay{Kind: providers.ReplayUntilSuccessorUsed, Window: window}, providertest.Behaviour{UntilSuccessorUsed: true}}
+	safe      = rule{"safe", providers.Replay{Kind: providers.ReplaySafe}, providertest.Behaviour{Rotation: providertest.ReusableUntilExpiry}}
+	rules     = []rule{forbidden, grace, successor, safe}
+)
+
+// provider is the simulated one with what Regrant believes of it: ID tokens that
+// are verified, renewal ahead, and no minimum interval that could hide a second
+// presentation.
+func (r rule) provider(t *testing.T) fleet.Provider {
+	t.Helper()
+	p, err := providers.Builtin("generic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Replay, p.IDTokenAlgs, p.RenewAt, p.MinInterval = r.replay, []string{"ES256"}, 0.8, 0
+	b := r.behaviour
+	b.IDTokens, b.Alg = true, "ES256"
+	return fleet.Provider{Behaviour: b, Profile: p}
+}
+
+// cell is a cell of its own with workers as processes.
+type cell struct {
+	*fleet.Cell
+	t       *testing.T
+	ctx     context.Context
+	rule    rule
+	config  string
+	links   []fleet.Link
+	workers []*testenv.Process
+	witness *witness
+}
+
+var cells atomic.Int64 // names them
+
+const provider = "op"
+
+// newCell makes a cell with n links.
+func newCell(t *testing.T, s *servers, r rule, lockTTL time.Duration, n int) *cell {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	inner, err := fleet.New(ctx, fleet.Options{
+		Dir: t.TempDir(), NATSURL: s.nats.URL, RedisURL: s.redisURL, Prefix: fmt.Sprintf("cell-%d", cells.Add(1)), LockTTL: lockTTL,
+		Providers: map[string]fleet.Provider{provider: r.provider(t)}, Log: testenv.Log(t),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		inner.Store.Wait()
+		if err := inner.Close(context.Background()); err != nil {
+			t.Errorf("close the cell: %v", err)
+		}
+	})
+	c := &cell{Cell: inner, t: t, ctx: ctx, rule: r}
+	if c.config, err = inner.WriteConfig(); err != nil {
+		t.Fatal(err)
+	}
+	c.witness = watch(t, ctx, inner.Store)
+	if c.links, err = inner.Import(ctx, provider, n); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// withoutReconciler keeps the workers' reconcilers from running: what a message
+// must bring about, no scan may bring about in its place.
+func (c *cell) withoutReconciler() *cell {
+	c.t.Helper()
+	b := budget.Of(time.Hour)
+	client, err := locks.Dial(c.Config.Redis.URL, b)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = client.Close() })
+	locker := locks.New(client, locks.Config{Worker: "test", Budget: b, Prefix: c.Config.NATS.Prefix})
+	c.t.Cleanup(locker.Close)
+	if _, err := locker.Acquire(c.ctx, "reconciler"); err != nil {
+		c.t.Fatal(err)
+	}
+	return c
+}
+
+// worker starts a worker process and returns when it takes messages.
+func (c *cell) worker(env ...string) *testenv.Process {
+	c.t.Helper()
+	p := testenv.Start(c.t, testenv.Command{
+		Path: testenv.Build(c.t, "./cmd/worker", "failpoint"), Args: []string{"run", "--config", c.config}, Env: env, Ready: "worker ready",
+	})
+	c.workers = append(c.workers, p)
+	return p
+}
+
+// at is the environment of a worker that ends itself at a point of the procedure.
+func at(step handlers.Step, when handlers.When) string {
+	return fmt.Sprintf("REGRANT_FAILPOINT=%s:%s", step, when)
+}
+
+// stopsAt is the same for one that stops.
+func stopsAt(step handlers.Step, when handlers.When) string { return at(step, when) + ":stop" }
+
+// dies waits until a worker was killed.
+func (c *cell) dies(p *testenv.Process) {
+	c.t.Helper()
+	select {
+	case <-p.Exited():
+	case <-time.After(patience):
+		c.t.Fatalf("the worker never came to its failpoint; it said:\n%s", p.Output())
+	}
+	var exit *exec.ExitError
+	if err := p.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		c.t.Fatalf("the worker ended with %v, not by its failpoint; it said:\n%s", err, p.Output())
+	}
+}
+
+// retire ends workers as an operator does; they must end well.
+func (c *cell) retire(workers ...*testenv.Process) {
+	c.t.Helper()
+	for _, p := range workers {
+		p.Signal(syscall.SIGTERM)
+	}
+	for _, p := range workers {
+		select {
+		case <-p.Exited():
+		case <-time.After(patience):
+			c.t.Fatal("a worker did not end when it was told to")
+		}
+		if err := p.Wait(); err != nil {
+			c.t.Errorf("a worker that was told to end ended with %v", err)
+		}
+	}
+}
+
+// report publishes one report of a link's first generation.
+func (c *cell) report(l fleet.Link) {
+	c.t.Helper()
+	m, err := c.Report(byGeneration(l))
+	if err == nil {
+		err = c.Bus.PublishInput(c.ctx, m)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func byGeneration(l fleet.Link) events.TokenExpired {
+	return events.TokenExpired{Address: l.Address, Generation: 1, Reason: events.ReasonUnauthorized}
+}
+
+func byFingerprint(l fleet.Link) events.TokenExpired {
+	return events.TokenExpired{Address: l.Address, Fingerprint: events.Fingerprint(l.Bearer), Reason: events.ReasonUnauthorized}
+}
+
+// rest waits until nothing is left to do: every message acked, every link in a
+// state that no timer is to change soon, no answer left in a spool.
+func (c *cell) rest() {
+	c.t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		changed := c.witness.changes()
+		left := c.witness.unsettled()
+		if left == "" {
+			left = c.pending()
+		}
+		if left == "" && c.witness.unsettled() == "" {
+			return
+		}
+		select {
+		case <-changed:
+		case <-poll.C:
+		case <-deadline.C:
+			c.t.Fatalf("still to do after %v: %s", patience, left)
+		}
+	}
+}
+
+// pending says what the queues and the spools still hold, or "".
+func (c *cell) pending() string {
+	n := c.Bus.Names()
+	for durable, stream := range map[string]string{n.WorkerConsumer(provider): n.In(), n.DueConsumer(provider): n.Timer()} {
+		got, err := c.Bus.JetStream().Consumer(c.ctx, stream, durable)
+		if err != nil {
+			return err.Error()
+		}
+		if i := got.CachedInfo(); i.NumPending > 0 || i.NumAckPending > 0 {
+			return fmt.Sprintf("%s has %d pending and %d unacked", durable, i.NumPending, i.NumAckPending)
+		}
+	}
+	if spooled := c.spooled(); len(spooled) > 0 {
+		return fmt.Sprintf("spooled answers: %v", spooled)
+	}
+	return ""
+}
+
+func (c *cell) spooled() (files []string) {
+	_ = filepath.WalkDir(filepath.Join(c.Config.DataDir, "spool"), func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".sealed" {
+			files = append(files, path)
+		}
+		return nil
+	})
+	return files
+}
+
+// stored is how many messages a stream holds.
+func (c *cell) stored(stream string) uint64 {
+	c.t.Helper()
+	var (
+		s   jetstream.Stream
+		err error
+	)
+	if s, err = c.Bus.JetStream().Stream(c.ctx, stream); err != nil {
+		c.t.Fatal(err)
+	}
+	return s.CachedInfo().State.Msgs
+}
+
+// settled says that no timer is to change a link's state soon.
+func settled(l links.Link) bool {
+	return l.Status == links.ConsentRequired || l.Status == links.Active && (l.DueFor == "" || l.DueFor == links.DueRenew)
+}

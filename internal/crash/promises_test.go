@@ -1,0 +1,160 @@
+package crash_test
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/internal/fleet"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers/providertest"
+)
+
+// ending is how a link must have ended.
+type ending struct {
+	status     links.Status
+	generation uint64
+	presented  int // times that the provider was asked, whatever it did
+}
+
+func rotated(presented int) ending { return ending{links.Active, 2, presented} }
+func lost(presented int) ending    { return ending{links.ConsentRequired, 1, presented} }
+
+func (e ending) String() string {
+	return fmt.Sprintf("%s in generation %d after %d presentations", e.status, e.generation, e.presented)
+}
+
+// ends says how a link ended, by its record and the provider's ledger.
+func (c *cell) ends(l fleet.Link) ending {
+	c.t.Helper()
+	got, err := c.Link(c.ctx, l.Address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return ending{got.Status, got.Generation, len(c.ledger().Presentations(providertest.Filter{Family: l.Family}))}
+}
+
+func (c *cell) ledger() *providertest.Ledger {
+	c.t.Helper()
+	ledger, err := c.Sim.Ledger()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return ledger
+}
+
+// promises checks what must hold however a test went.
+func (c *cell) promises() {
+	c.t.Helper()
+	c.presentedOnce()
+	for _, fault := range c.witness.wentBack() {
+		c.t.Errorf("G3: %s", fault)
+	}
+	published := c.published()
+	for _, l := range c.links {
+		got, err := c.Link(c.ctx, l.Address)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		c.announced(got, published[l.Address])
+		c.holdsWhatWorks(got)
+	}
+	if n := c.stored(c.Bus.Names().Dead()); n > 0 {
+		c.t.Errorf("G5: %d dead letters", n)
+	}
+	c.keptSecret()
+}
+
+// presentedOnce is G1. A request that the provider put off with an answer of its
+// own was not carried out, and may be made again under every rule.
+func (c *cell) presentedOnce() {
+	c.t.Helper()
+	if n := c.Sim.Revoked(); n > 0 {
+		c.t.Errorf("G1: %d families were revoked by us", n)
+	}
+	if !c.rule.forbidden() {
+		return
+	}
+	times := map[providertest.TokenKey]int{}
+	for _, p := range c.ledger().Presentations(providertest.Filter{}) {
+		if key := (providertest.TokenKey{Family: p.Family, Serial: p.Serial}); p.Fault != putOff.String() {
+			if times[key]++; times[key] > 1 {
+				c.t.Errorf("G1: token %v was presented %d times", key, times[key])
+			}
+		}
+	}
+}
+
+// putOff is the one fault after which a forbidden token may be presented again.
+var putOff = &providertest.Fault{When: providertest.Before, Kind: providertest.Status429}
+
+// published collects the stored events' numbers by link.
+func (c *cell) published() map[events.Address][]uint64 {
+	c.t.Helper()
+	all := map[events.Address][]uint64{}
+	ids := map[string]bool{}
+	err := c.Bus.Watch(c.ctx, bus.WatchSpec{Stored: true}, func(m *inbox.Message) error {
+		a, _, err := c.Bus.Names().Subjects().ParseOut(m.Subject)
+		if err != nil {
+			return err
+		}
+		e, err := events.Decode(m.Header, m.Data)
+		if err != nil {
+			return err
+		}
+		if ids[e.ID()] {
+			c.t.Errorf("G4: event %s of %s is stored twice", e.ID(), a)
+		}
+		ids[e.ID()] = true
+		number, err := strconv.ParseUint(strings.Join(m.Header[events.HeaderSequence], ""), 10, 64)
+		all[a] = append(all[a], number)
+		return err
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return all
+}
+
+// announced is G4: the events that the record counts are stored, each once, in order.
+func (c *cell) announced(l links.Link, stored []uint64) {
+	c.t.Helper()
+	var want []uint64
+	for n := range l.EventNumber {
+		want = append(want, n+1)
+	}
+	if !slices.Equal(stored, want) {
+		c.t.Errorf("G4: %s counts events %v; stored are %v", l.Address, want, stored)
+	}
+}
+
+// holdsWhatWorks is G2 from the other side: the token set that a link serves is
+// one that the provider honours.
+func (c *cell) holdsWhatWorks(l links.Link) {
+	c.t.Helper()
+	if l.Status != links.Active {
+		return
+	}
+	for _, token := range c.Sim.Issued() {
+		if events.Fingerprint(token) == l.Fingerprint && c.Sim.Alive(token) {
+			return
+		}
+	}
+	c.t.Errorf("G2: %s serves generation %d, which the provider does not honour", l.Address, l.Generation)
+}
+
+// keptSecret is G6 for what the workers said.
+func (c *cell) keptSecret() {
+	c.t.Helper()
+	for _, token := range c.Sim.Issued() {
+		for _, p := range c.workers {
+			if strings.Contains(p.Output(), token) {
+				c.t.Fatal("G6: a worker printed a token or a client secret")
+			}
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package crash_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/links/kvstore"
+)
+
+// witness sees the records of a cell as they are written.
+type witness struct {
+	mu      sync.Mutex
+	last    map[events.Address]links.Link
+	seen    map[events.Address][]links.Status
+	faults  []string // G3 broken
+	changed chan struct{}
+}
+
+func watch(t *testing.T, ctx context.Context, store *kvstore.Store) *witness {
+	t.Helper()
+	w := &witness{last: map[events.Address]links.Link{}, seen: map[events.Address][]links.Status{}, changed: make(chan struct{})}
+	if err := store.Watch(ctx, events.Address{}, func(s links.Stored) { w.see(s.Link) }); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *witness) see(l links.Link) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was := w.last[l.Address]
+	if l.Generation < was.Generation || l.Consent < was.Consent || l.EventNumber < was.EventNumber || l.DueNumber < was.DueNumber {
+		w.faults = append(w.faults, fmt.Sprintf("%s went back from generation %d, consent %d, event %d, due %d to %d, %d, %d, %d", l.Address,
+			was.Generation, was.Consent, was.EventNumber, was.DueNumber, l.Generation, l.Consent, l.EventNumber, l.DueNumber))
+	}
+	if l.Generation == was.Generation && was.Fingerprint != "" && l.Fingerprint != was.Fingerprint {
+		w.faults = append(w.faults, fmt.Sprintf("generation %d of %s changed its token", l.Generation, l.Address))
+	}
+	w.last[l.Address] = l
+	w.seen[l.Address] = append(w.seen[l.Address], l.Status)
+	close(w.changed)
+	w.changed = make(chan struct{})
+}
+
+// changes returns a channel that is closed at the next write.
+func (w *witness) changes() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
+// unsettled names a link that is on its way to another state, or is "".
+func (w *witness) unsettled() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for a, l := range w.last {
+		if !settled(l) {
+			return fmt.Sprintf("link %s is %s, due %s to %s", a, l.Status, l.Due, l.DueFor)
+		}
+	}
+	return ""
+}
+
+// count is how many links are as asked.
+func (w *witness) count(are func(links.Link) bool) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, l := range w.last {
+		if are(l) {
+			n++
+		}
+	}
+	return n
+}
+
+// went says whether a link was ever seen in a state.
+func (w *witness) went(a events.Address, through links.Status) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.seen[a] {
+		if s == through {
+			return true
+		}
+	}
+	return false
+}
+
+// steps back that were seen.
+func (w *witness) wentBack() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.faults
+}
