@@ -17,6 +17,7 @@ import (
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/embedded"
 	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/locks"
 	"github.com/regrant/regrant/seal"
 )
 
@@ -35,6 +36,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 		return err
 	}
 	log := c.Log()
+	locks.RouteClientLog(log)
 	local := !hasServer(cfg)
 	keys, err := loadKeys(c, cfg, local)
 	if err != nil {
@@ -47,9 +49,11 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	cfg = parts.cfg
 	if local {
-		if err := provision(ctx, c, cfg); err != nil {
+		report, err := provision(ctx, c, cfg)
+		if err != nil {
 			return err
 		}
+		log.Info("provisioned", "created", report.Created, "updated", report.Updated)
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -105,7 +109,7 @@ func (r *runCmd) config(c *cli.Common) (config.Config, error) {
 	if len(cfg.Providers) == 0 {
 		return cfg, fmt.Errorf("%w: no provider is configured; add one under `providers` and name the file with --config, or see `worker demo`", config.ErrConfig)
 	}
-	return cfg, nil
+	return cfg, worker.Check(cfg)
 }
 
 func hasServer(cfg config.Config) bool { return cfg.NATS.URL != "" }
