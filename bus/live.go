@@ -28,10 +28,12 @@ func (b *Bus) Live(ctx context.Context, see func(events.Address, map[string][]st
 	leave := func() { _ = sub.Unsubscribe() } // fails only where it is over already
 	forget := context.AfterFunc(ctx, leave)
 	// The subscription counts from when the server knows it.
-	if err := b.conn.FlushWithContext(ctx); err != nil {
+	settled, cancel := context.WithTimeout(ctx, b.cfg.Budget.AckWait)
+	defer cancel()
+	if err := b.conn.FlushWithContext(settled); err != nil {
 		forget()
 		leave()
-		return nil, fmt.Errorf("subscribe to %s: %w", subjects.LiveAll(), err)
+		return nil, fmt.Errorf("subscribe to %s: %w", subjects.LiveAll(), b.explain(err))
 	}
 	return func() { forget(); leave(); <-over }, nil
 }

@@ -133,7 +133,13 @@ func consume(t testing.TB, b *bus.Bus, slots int, h bus.Handler) *bus.Consumer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { <-c.Done() }) // t.Context has ended by then
+	t.Cleanup(func() { // t.Context has ended by then; a handler may hang in a test that failed
+		select {
+		case <-c.Done():
+		case <-time.After(patience):
+			t.Error("the consumer did not end with its context")
+		}
+	})
 	return c
 }
 

@@ -100,4 +100,3 @@ func (b *Bus) schedule(t Timer, replaces uint64) *nats.Msg {
 	msg.Header.Set(HeaderDue, strconv.FormatUint(t.Number, 10))
 	return msg
 }
-

@@ -73,6 +73,8 @@ func (b *Bus) explain(err error) error {
 		return fmt.Errorf("%w: %w: %s", err, ErrNotProvisioned, remedy)
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount), errors.Is(err, nats.ErrNoResponders):
 		return fmt.Errorf("%w: enable JetStream in nats-server for this account", err)
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return fmt.Errorf("%w: not connected to NATS now; it is being retried", err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w: no answer; where the log shows a permissions violation, run `worker permissions`", err)
 	}
