@@ -41,6 +41,9 @@ type Config struct {
 	Log *slog.Logger
 }
 
+// ErrMisconfigured marks errors of the configuration: no waiting mends them.
+var ErrMisconfigured = errors.New("NATS is misconfigured")
+
 // Bus is a connection to one cell. It is safe for concurrent use.
 type Bus struct {
 	cfg   Config
@@ -66,11 +69,11 @@ type Bus struct {
 func Connect(ctx context.Context, cfg Config) (*Bus, error) {
 	b := newBus(cfg)
 	if err := b.names.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrMisconfigured, err)
 	}
 	conn, err := nats.Connect(b.cfg.URL, b.options()...)
 	if err != nil {
-		return nil, fmt.Errorf("NATS connection to %s: %w: check nats.url and nats.creds", redact(b.cfg.URL), err)
+		return nil, fmt.Errorf("%w: connection to %s: %w: check nats.url and nats.creds", ErrMisconfigured, redact(b.cfg.URL), withoutURL(err))
 	}
 	b.conn = conn
 	if err := b.connected(ctx); err != nil {
@@ -159,6 +162,15 @@ func (b *Bus) Now(ctx context.Context) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("read the server's clock: %w", b.explain(err))
 	}
 	return stream.CachedInfo().TimeStamp, nil
+}
+
+// withoutURL takes the URL out of an error of url.Parse, which quotes it whole.
+func withoutURL(err error) error {
+	var bad *url.Error
+	if errors.As(err, &bad) {
+		return errors.New("the URL cannot be read")
+	}
+	return err
 }
 
 // redact removes passwords and tokens from a list of URLs.
