@@ -72,7 +72,7 @@ func (im *Importer) Check(ctx context.Context, in ImportLine) (ImportLine, error
 func (im *Importer) check(in ImportLine) error {
 	var invalid *events.Invalid
 	if errors.As(in.Validate(), &invalid) {
-		return &BadLine{invalid.Field, invalid.Reason}
+		return &BadLine{invalid.Field, "is " + invalid.Reason}
 	}
 	profile, ok := im.Profiles[in.Provider]
 	switch {

@@ -70,6 +70,9 @@ func (t *tokenExpiredCmd) data(in io.Reader) (events.TokenExpired, error) {
 		Address:    events.Address{Tenant: t.Tenant, Provider: t.Provider, Link: t.Link},
 		Generation: t.Generation, Reason: events.Reason(t.Reason), Status: t.Status, Error: t.Error,
 	}
+	if !t.TokenStdin && t.Generation == 0 {
+		return d, fmt.Errorf("%w: --generation: generations count from 1", cli.ErrBadInput)
+	}
 	if t.TokenStdin {
 		token, err := io.ReadAll(io.LimitReader(in, events.MaxSize))
 		if err != nil {

@@ -82,8 +82,11 @@ func check(text []byte) checked {
 		err = events.CheckAny(e)
 	}
 	var invalid *events.Invalid
-	if errors.As(err, &invalid) {
+	switch {
+	case errors.As(err, &invalid):
 		result.Field, result.Reason = invalid.Field, invalid.Reason
+	case err != nil:
+		result.Field, result.Reason = "event", err.Error()
 	}
 	return result
 }
@@ -96,6 +99,9 @@ func show(c *cli.Common, r checked) error {
 	if r.Reason != "" {
 		verdict = r.Reason + " in " + r.Field
 	}
-	_, err := fmt.Fprintf(c.Out, "%s:%d: %s %s\n", r.File, r.Event, r.Type, verdict)
+	if r.Type != "" {
+		verdict = r.Type + " " + verdict
+	}
+	_, err := fmt.Fprintf(c.Out, "%s:%d: %s\n", r.File, r.Event, verdict)
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,10 +47,22 @@ func (w *watchCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	return err
 }
 
+// selected is the address that is watched, with any name where all are: only to
+// see that no part holds a wildcard or a dot.
+func (w *watchCmd) selected() events.Address {
+	return events.Address{Tenant: cmp.Or(w.Tenant, "any"), Provider: cmp.Or(w.Provider, "any"), Link: cmp.Or(w.Link, "any")}
+}
+
 func (w *watchCmd) spec(now time.Time) (bus.WatchSpec, error) {
 	spec := bus.WatchSpec{Count: w.Count}
 	if name := events.Name(w.Type); w.Type != "" && (!name.Known() || name.Input()) {
 		return spec, fmt.Errorf("%w: --type: %q is not an output event", cli.ErrBadInput, w.Type)
+	}
+	if w.Count < 0 {
+		return spec, fmt.Errorf("%w: --count: %d is negative; left out, the watch does not end", cli.ErrBadInput, w.Count)
+	}
+	if err := w.selected().Validate(); err != nil {
+		return spec, err
 	}
 	if w.Since == "" {
 		return spec, nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/regrant/regrant/handlers"
@@ -33,16 +34,20 @@ type imported struct {
 func (i imported) bad() bool { return i.Problem != "" }
 
 func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
-	cell, err := openCell(ctx, c)
+	cfg, err := settled(c)
+	if err != nil {
+		return err
+	}
+	keys, err := loadKeys(c, cfg, false) // a running worker has made them
+	if err != nil {
+		return err
+	}
+	cell, err := connectCell(ctx, c, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
-	keys, err := loadKeys(c, cell.cfg, cell.cfg.NATS.URL == "")
-	if err != nil {
-		return err
-	}
-	im := worker.Importer(cell.cfg, cell.bus, cell.store, keys, time.Now)
+	im := worker.Importer(cfg, cell.bus, cell.store, keys, time.Now)
 	lines, err := check(ctx, c, im)
 	if err != nil {
 		return err
@@ -60,14 +65,20 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 func check(ctx context.Context, c *cli.Common, im *handlers.Importer) ([]imported, error) {
 	var lines []imported
 	seen := map[string]int{}
-	scan := bufio.NewScanner(c.In)
-	scan.Buffer(make([]byte, 64<<10), maxLine)
-	for n := 1; scan.Scan(); n++ {
-		if len(bytes.TrimSpace(scan.Bytes())) == 0 {
+	from := bufio.NewReader(c.In)
+	for n := 1; ; n++ {
+		text, err := readLine(from)
+		if errors.Is(err, io.EOF) {
+			return lines, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read line %d: %w; nothing is imported", n, err)
+		}
+		if len(text) == 0 {
 			continue
 		}
 		line := imported{Line: n}
-		in, err := handlers.ParseImportLine(scan.Bytes())
+		in, err := parse(text)
 		if err == nil {
 			in, err = im.Check(ctx, in)
 		}
@@ -83,10 +94,31 @@ func check(ctx context.Context, c *cli.Common, im *handlers.Importer) ([]importe
 		}
 		lines = append(lines, line)
 	}
-	if err := scan.Err(); err != nil {
-		return nil, fmt.Errorf("%w: line %d: %w", cli.ErrBadInput, len(lines)+1, err)
+}
+
+// readLine returns the next line without the space around it, or the first
+// maxLine bytes and one more of one that is longer. io.EOF ends it.
+func readLine(from *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := from.ReadSlice('\n')
+		line = append(line, part[:min(len(part), maxLine+1-len(line))]...)
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && len(line) > 0, err == nil:
+			return bytes.TrimSpace(line), nil
+		default:
+			return nil, err
+		}
 	}
-	return lines, nil
+}
+
+func parse(text []byte) (handlers.ImportLine, error) {
+	if len(text) > maxLine {
+		return handlers.ImportLine{}, &handlers.BadLine{Field: "line", Problem: fmt.Sprintf("is longer than %d bytes", maxLine)}
+	}
+	return handlers.ParseImportLine(text)
 }
 
 // note keeps what is wrong with a line and passes on what is wrong with us.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/seal"
@@ -36,9 +38,13 @@ func (k *keysNewCmd) Run(c *cli.Common) error {
 	return nil
 }
 
+// newKeys makes the directory too: it is that of the data in the default.
 func newKeys(file string) (*seal.Keys, error) {
 	keys, err := seal.Generate()
 	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
 	if err := keys.Save(file); err != nil {

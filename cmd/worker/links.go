@@ -30,15 +30,25 @@ type cell struct {
 	store *kvstore.Store
 }
 
-func openCell(ctx context.Context, c *cli.Common) (*cell, error) {
+// settled is the configuration with its defaults, checked.
+func settled(c *cli.Common) (config.Config, error) {
 	cfg, err := c.Load()
+	if err != nil {
+		return cfg, err
+	}
+	cfg = cfg.Defaults()
+	return cfg, cfg.Validate()
+}
+
+func openCell(ctx context.Context, c *cli.Common) (*cell, error) {
+	cfg, err := settled(c)
 	if err != nil {
 		return nil, err
 	}
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
+	return connectCell(ctx, c, cfg)
+}
+
+func connectCell(ctx context.Context, c *cli.Common, cfg config.Config) (*cell, error) {
 	b, err := c.Connect(ctx, cfg, "operator")
 	if err != nil {
 		return nil, err

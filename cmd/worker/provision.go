@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/worker"
@@ -13,31 +14,36 @@ import (
 type provisionCmd struct{}
 
 func (p *provisionCmd) Run(ctx context.Context, c *cli.Common) error {
-	cfg, err := c.Load()
+	cfg, err := settled(c)
 	if err != nil {
 		return err
 	}
-	cfg = cfg.Defaults()
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	return provision(ctx, c, cfg)
-}
-
-// provision makes or updates what the cell needs and prints what it did.
-func provision(ctx context.Context, c *cli.Common, cfg config.Config) (err error) {
-	b, err := c.Connect(ctx, cfg, "operator")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
-	report, err := b.Provision(ctx, worker.Plan(cfg))
+	report, err := provision(ctx, c, cfg)
 	if err != nil {
 		return err
 	}
 	if c.JSON {
-		return c.Print(report)
+		return c.Print(map[string][]string{
+			"created": append([]string{}, report.Created...), "updated": append([]string{}, report.Updated...), "unchanged": append([]string{}, report.Unchanged...),
+		})
 	}
-	fmt.Fprintln(c.Err, report)
+	for _, did := range []struct {
+		what  string
+		names []string
+	}{{"created", report.Created}, {"updated", report.Updated}, {"unchanged", report.Unchanged}} {
+		for _, name := range did.names {
+			fmt.Fprintf(c.Out, "%-9s  %s\n", did.what, name)
+		}
+	}
 	return nil
+}
+
+// provision makes or updates what the cell needs.
+func provision(ctx context.Context, c *cli.Common, cfg config.Config) (report bus.Report, err error) {
+	b, err := c.Connect(ctx, cfg, "operator")
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
+	return b.Provision(ctx, worker.Plan(cfg))
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/nats-io/nats.go"
@@ -45,7 +46,9 @@ type Common struct {
 	NATSURL   string `name:"nats-url" help:"NATS server, or several separated by commas; left out: embedded." placeholder:"URL"`
 	NATSCreds string `name:"nats-creds" help:"NATS credentials file." type:"path" placeholder:"FILE"`
 	JSON      bool   `name:"json" help:"Print JSON for machines."`
-	LogLevel  string `help:"Least level that is logged: debug, info, warn or error." enum:"debug,info,warn,error" default:"info"`
+	LogLevel  string `help:"Least level that is logged: debug, info, warn or error; left out: info by a worker that runs, else warn." enum:",debug,info,warn,error" default:"" placeholder:"LEVEL"`
+
+	ConnectTimeout time.Duration `help:"How long to try to reach NATS; a worker that runs tries for ever." default:"10s"`
 
 	IO `kong:"-"`
 }
@@ -65,11 +68,13 @@ func (c *Common) Load() (config.Config, error) {
 	return cfg, nil
 }
 
-// Log returns the command's logger: JSON on standard error, or text with a terminal's eye.
-func (c *Common) Log() *slog.Logger {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		level = slog.LevelInfo
+// Log returns the logger of a command that goes on: JSON on standard error with
+// --json, else text.
+func (c *Common) Log() *slog.Logger { return c.log(slog.LevelInfo) }
+
+func (c *Common) log(level slog.Level) *slog.Logger {
+	if c.LogLevel != "" {
+		_ = level.UnmarshalText([]byte(c.LogLevel)) // an enum of the command line
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if c.JSON {
@@ -79,14 +84,17 @@ func (c *Common) Log() *slog.Logger {
 }
 
 // Connect reaches the cell's NATS. Where none is configured it is the one that
-// `worker run` embeds.
+// `worker run` embeds. Unlike a worker, somebody waits for the answer: it tries
+// for ConnectTimeout.
 func (c *Common) Connect(ctx context.Context, cfg config.Config, role string) (*bus.Bus, error) {
 	url := cfg.NATS.URL
 	if url == "" {
 		url = "nats://" + cfg.NATS.Embedded
 	}
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
 	return bus.Connect(ctx, bus.Config{
-		URL: url, Creds: cfg.NATS.Creds, Prefix: cfg.NATS.Prefix, Role: role, Name: role, Budget: cfg.Budget(), Log: c.Log(),
+		URL: url, Creds: cfg.NATS.Creds, Prefix: cfg.NATS.Prefix, Role: role, Name: role, Budget: cfg.Budget(), Log: c.log(slog.LevelWarn),
 	})
 }
 
@@ -127,7 +135,7 @@ func Code(err error) int {
 	switch {
 	case err == nil:
 		return Done
-	case errors.Is(err, ErrBadInput), errors.Is(err, config.ErrConfig), errors.Is(err, bus.ErrUnknownProvider), errors.As(err, &invalid):
+	case errors.Is(err, ErrBadInput), errors.Is(err, config.ErrConfig), errors.Is(err, bus.ErrMisconfigured), errors.Is(err, bus.ErrUnknownProvider), errors.As(err, &invalid):
 		return BadInput
 	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization), errors.Is(err, os.ErrPermission):
 		return NotPermitted
