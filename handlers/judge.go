@@ -44,9 +44,6 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 		return h.notWritten(j, err)
 	}
 	h.report(j, l, next, d)
-	if next.Status == links.Refreshing && next.DueFor != links.DueRepeat {
-		return inbox.Verdict{}, true // other attempts are listed: the replay rule judges again
-	}
 	return h.finishWrite(ctx, j, l, next), false
 }
 

@@ -124,9 +124,6 @@ func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore t
 		}
 		return h.notWritten(j, err)
 	}
-	if next.Status == links.Refreshing {
-		return inbox.Verdict{}, true
-	}
 	return h.finishWrite(ctx, j, stored.Link, next), false
 }
 

@@ -66,23 +66,42 @@ func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict
 		case !errors.Is(err, locks.ErrHeld) || try > 0:
 			return nil, inbox.Later(h.Budget.LockRenew), false
 		}
-		h.awaitNews(ctx, j)
-		if j.trigger.Generation != 0 && h.known.of(j.addr).generation > j.trigger.Generation {
-			h.Metrics.Stale.WithLabelValues(j.addr.Provider, "memory").Inc()
-			return nil, inbox.Done(), false
+		if verdict, settled := h.awaitNews(ctx, j); settled {
+			return nil, verdict, false
 		}
 	}
 }
 
 // awaitNews waits, without a slot, until the lock's holder announced something
-// about the link, or for as long as a lock is worth waiting for.
-func (h *Handlers) awaitNews(ctx context.Context, j *job) {
-	news := h.known.news(j.addr)
+// about the link, or for as long as a lock is worth waiting for. A report that is
+// stale, before or after, needs no lock: its holder may be settling another stale
+// report, which announces nothing that one could wait for.
+func (h *Handlers) awaitNews(ctx context.Context, j *job) (v inbox.Verdict, settled bool) {
+	news := h.known.news(j.addr) // first: nothing announced from now on is missed
 	defer h.known.forget(j.addr)
-	if j.trigger.Generation != 0 && h.known.of(j.addr).generation > j.trigger.Generation {
-		return
+	if v, settled = h.stale(ctx, j); settled {
+		return v, true
 	}
 	inbox.Waiting(ctx, func() { await(ctx, news, h.Budget.LockWait) })
+	return h.stale(ctx, j)
+}
+
+// stale settles a report about a bearer that was replaced, from memory or with
+// one read. Whatever else there is to decide is left to the holder of the lock.
+func (h *Handlers) stale(ctx context.Context, j *job) (inbox.Verdict, bool) {
+	known := h.known.of(j.addr).generation
+	if j.trigger.Generation != 0 && known > j.trigger.Generation {
+		h.Metrics.Stale.WithLabelValues(j.addr.Provider, "memory").Inc()
+		return inbox.Done(), true
+	}
+	if j.trigger.Timer {
+		return inbox.Verdict{}, false
+	}
+	stored, _, ok := h.read(ctx, j)
+	if !ok || known > stored.Link.Generation || !stored.Link.Stale(j.trigger) {
+		return inbox.Verdict{}, false
+	}
+	return h.finishRead(ctx, j, stored.Link, links.Decision{Action: links.Finish, Reason: "stale"}), true
 }
 
 func (h *Handlers) release(ctx context.Context, a events.Address, lease locks.Lease) {
@@ -103,6 +122,7 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 		return h.behind(ctx, j, view)
 	}
 	d := stored.Link.Decide(j.trigger, view)
+	j.asked, j.storeNow = false, time.Time{} // the store's clock is asked anew for each decision that needs it
 	switch d.Action {
 	case links.Wait:
 		return inbox.Later(max(d.After, time.Millisecond)), false

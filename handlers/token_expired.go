@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -59,9 +60,15 @@ func (h *Handlers) depart(ctx context.Context, a events.Address, mine *flight, d
 			return inbox.Done(), false
 		}
 		if !h.flights.wait(other) || !h.awaitEnd(ctx, other) {
-			return inbox.Later(h.Budget.LockRenew), false
+			return inbox.Later(h.again(delivered)), false
 		}
 	}
+}
+
+// again is the pause of what another flight of this process keeps waiting: most
+// flights are over within the first, and a long one is not asked for often.
+func (h *Handlers) again(delivered uint64) time.Duration {
+	return h.Budget.LockRenew >> (4 - min(4, max(1, delivered)-1))
 }
 
 func (h *Handlers) awaitEnd(ctx context.Context, other *flight) (ended bool) {

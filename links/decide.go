@@ -119,7 +119,7 @@ func (l Link) Decide(t Trigger, v View) Decision {
 	case Active:
 		return l.decideActive(t, v)
 	case Refreshing:
-		return l.decideRefreshing(v)
+		return l.decideRefreshing(t, v)
 	case Uncertain:
 		return l.decideUncertain(t, v)
 	case Unverified:
@@ -130,6 +130,12 @@ func (l Link) Decide(t Trigger, v View) Decision {
 	default:
 		return Decision{Action: Finish, Reason: string(l.Status)}
 	}
+}
+
+// Stale says that a report is about a bearer that is not the current one, and
+// was not ahead of this record either.
+func (l Link) Stale(t Trigger) bool {
+	return !t.Timer && t.Generation <= l.Generation && !l.names(t)
 }
 
 // names says whether a report is about the current bearer. A fingerprint that
@@ -143,7 +149,7 @@ func (l Link) names(t Trigger) bool {
 
 func (l Link) decideActive(t Trigger, v View) Decision {
 	if l.DueFor == DueRetry && !l.IsDue(v.Now) {
-		return Decision{Action: Finish, Reason: "retry_is_scheduled"} // the timer carries the duty, and the provider's Retry-After
+		return l.note(t, "retry_is_scheduled") // the timer carries the duty, and the provider's Retry-After
 	}
 	if reason, due := l.due(t, v); !due {
 		return Decision{Action: Finish, Reason: reason}
@@ -154,8 +160,9 @@ func (l Link) decideActive(t Trigger, v View) Decision {
 	if !l.RefreshExpiresAt.IsZero() && !v.Now.Before(l.RefreshExpiresAt) {
 		return Decision{Action: Condemn, Reason: ReasonRefreshExpired}
 	}
-	if rest := l.IssuedAt.Add(v.Rules.MinInterval).Sub(v.Now); rest > 0 {
-		return Decision{Action: Wait, After: min(rest, v.Rules.MinInterval), Reason: "minimum_interval"}
+	// More rest than the whole interval means that the clock which stamped IssuedAt ran ahead of this one.
+	if rest := l.IssuedAt.Add(v.Rules.MinInterval).Sub(v.Now); rest > 0 && rest <= v.Rules.MinInterval {
+		return Decision{Action: Wait, After: rest, Reason: "minimum_interval"}
 	}
 	return Decision{Action: Begin, Reason: "due"}
 }
@@ -174,7 +181,16 @@ func (l Link) due(t Trigger, v View) (reason string, due bool) {
 	}
 }
 
-func (l Link) decideRefreshing(v View) Decision {
+// note settles a report whose duty a timer carries. That a 401 was seen is kept:
+// the judgement of an unknown outcome may hang on it.
+func (l Link) note(t Trigger, reason string) Decision {
+	if t.unauthorized() && !l.Refused {
+		return Decision{Action: Mark, Reason: reason}
+	}
+	return Decision{Action: Finish, Reason: reason}
+}
+
+func (l Link) decideRefreshing(t Trigger, v View) Decision {
 	cur, ok := l.Current()
 	if !ok {
 		return Decision{Action: Clear, Reason: "no_attempt_listed"} // a record that no code of ours writes; Clear mends it
@@ -198,7 +214,7 @@ func (l Link) decideRefreshing(v View) Decision {
 	case len(l.Attempts) > 1 && l.DueFor != DueRepeat:
 		return Decision{Action: Postpone, Reason: "ambiguous_again"}
 	case l.DueFor == DueRepeat && !l.IsDue(v.Now):
-		return Decision{Action: Finish, Reason: "repeat_is_scheduled"}
+		return l.note(t, "repeat_is_scheduled")
 	default:
 		return Decision{Action: Repeat, Reason: "replay_allowed"}
 	}

@@ -185,9 +185,13 @@ func (l Link) GiveUp(v View, o Origin) Link {
 	return l.settleUncertain(v.Now, o)
 }
 
-// Mark notes that the old bearer was refused while the outcome is unknown.
+// Mark notes that the old bearer was refused while a timer or an unknown outcome
+// decides what comes next.
 func (l Link) Mark(v View, o Origin) Link {
 	l.Refused = true
+	if l.Status != Uncertain {
+		return l
+	}
 	return l.settleUncertain(v.Now, o)
 }
 

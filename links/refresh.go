@@ -36,23 +36,27 @@ func (l Link) Postpone(now time.Time, r Rules, jitter float64) Link {
 
 // Clear takes out one attempt that certainly was not carried out, and only that
 // one: with others listed, one of those may have been, and the link stays under
-// the replay rule (model: notsent; W_CLEARSTATE). notBefore is the provider's
-// Retry-After; zero leaves the time to the back-off. It reports whether there
-// was anything to clear.
+// the replay rule, which is asked again after a pause (model: notsent;
+// W_CLEARSTATE). notBefore is the provider's Retry-After; zero leaves the time to
+// the back-off. It reports whether there was anything to clear.
 func (l Link) Clear(attempt string, now, notBefore time.Time, r Rules, jitter float64) (Link, bool) {
 	if !l.Status.open() || (!l.Lists(attempt) && len(l.Attempts) > 0) {
 		return l, false
 	}
 	l.Attempts = slices.DeleteFunc(slices.Clone(l.Attempts), func(a Attempt) bool { return a.ID == attempt })
 	l.Failures++
-	if len(l.Attempts) > 0 {
-		return l, true
-	}
-	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
-	l.Status = Active
 	at := now.Add(r.backoff(l.Failures, jitter))
 	if notBefore.After(at) {
 		at = notBefore.Add(at.Sub(now) / 10) // jitter beside Retry-After: everybody was told the same second
 	}
-	return l.schedule(at, DueRetry), true
+	switch {
+	case len(l.Attempts) == 0:
+		l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
+		l.Status = Active
+		return l.schedule(at, DueRetry), true
+	case l.Status == Refreshing:
+		return l.schedule(at, DueRepeat), true // a repeat waits like a retry: the provider may have asked for it
+	default:
+		return l, true // Uncertain waits for its verdict
+	}
 }

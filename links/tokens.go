@@ -3,6 +3,8 @@ package links
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/regrant/regrant/secret"
@@ -45,11 +47,20 @@ func ParseTokens(clear []byte) (Tokens, error) {
 	}, nil
 }
 
-// String redacts: raw sub and iss are as secret as the tokens.
+// String redacts, as do all other ways to print: raw sub and iss are as secret as the tokens.
 func (Tokens) String() string { return secret.Redacted }
 
 // GoString redacts.
 func (Tokens) GoString() string { return secret.Redacted }
+
+// Format redacts under every verb.
+func (Tokens) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, secret.Redacted) }
+
+// LogValue redacts.
+func (Tokens) LogValue() slog.Value { return slog.StringValue(secret.Redacted) }
+
+// MarshalJSON redacts; MarshalClear is the other one.
+func (Tokens) MarshalJSON() ([]byte, error) { return []byte(`"` + secret.Redacted + `"`), nil }
 
 // Grant is what a verified answer brings to the record, in the clear, and its
 // token set sealed for the generation that a commit of it would make.

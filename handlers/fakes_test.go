@@ -1,0 +1,325 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/links/memstore"
+	"github.com/regrant/regrant/locks"
+	"github.com/regrant/regrant/spool"
+)
+
+var errAway = errors.New("not confirmed")
+
+// watched is a store that looks at every write, answers late, and may lose its
+// replies or let a follower answer.
+type watched struct {
+	*memstore.Store
+	w     *world
+	older []links.Stored
+	// settled are the attempts whose answer the record took in, in any way.
+	settled map[string]bool
+}
+
+func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
+	s.w.yield(taskOf(ctx), "get")
+	if len(s.older) > 0 && s.w.fault("stale read") {
+		return s.older[len(s.older)-1], nil
+	}
+	return s.Store.Get(ctx, a)
+}
+
+func (s *watched) Latest(ctx context.Context, a events.Address) (links.Stored, error) {
+	s.w.yield(taskOf(ctx), "latest")
+	if s.w.fault("latest fails") {
+		return links.Stored{}, links.ErrUnknown
+	}
+	return s.Store.Latest(ctx, a)
+}
+
+func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (uint64, error) {
+	s.w.yield(taskOf(ctx), "update")
+	if s.w.fault("write fails") {
+		return 0, links.ErrUnknown
+	}
+	was, err := s.Store.Latest(context.Background(), l.Address)
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.Store.Update(ctx, l, revision)
+	if err != nil {
+		return n, err
+	}
+	s.older = append(s.older, was)
+	s.look(was.Link, s.w.link())
+	if s.w.fault("write's reply is lost") {
+		return 0, links.ErrUnknown
+	}
+	return n, nil
+}
+
+// look holds one write against G2 and G3.
+func (s *watched) look(was, is links.Link) {
+	if is.Generation < was.Generation || is.Consent < was.Consent || is.Generation > was.Generation+1 {
+		s.w.t.Errorf("generation %d became %d, consent %d became %d", was.Generation, is.Generation, was.Consent, is.Consent)
+	}
+	if s.settled == nil {
+		s.settled = map[string]bool{}
+	}
+	for _, c := range is.History {
+		s.settled[c.Attempt] = true
+	}
+	for _, k := range is.Kept {
+		s.settled[k.Attempt] = true
+	}
+	if is.Generation > was.Generation {
+		s.w.provider.becameCurrent(is)
+	}
+}
+
+// broker keeps inputs, timers and outputs.
+type broker struct {
+	w        *world
+	messages []*message
+	timers   map[events.Address]armed
+	stored   []events.Message
+}
+
+type armed struct {
+	number uint64
+	at     time.Time
+}
+
+// message is an input or a fired timer, with what the server knows of it.
+type message struct {
+	inbox.Message
+	held      []*process // who got a delivery that is not settled
+	acked     bool
+	notBefore time.Time
+	last      inbox.Verdict // of the delivery that was settled last
+}
+
+func (b *broker) add(stream, subject string, head map[string][]string, data []byte) *message {
+	m := &message{Message: inbox.Message{
+		Stream: stream, Subject: subject, Header: head, Data: data, Sequence: uint64(len(b.messages) + 1), StoredAt: time.Now(),
+	}}
+	b.messages = append(b.messages, m)
+	return m
+}
+
+func (m *message) free(now time.Time) bool {
+	return !m.acked && len(m.held) == 0 && !now.Before(m.notBefore)
+}
+
+// take delivers a message to a process. Without a task, a look settled it.
+func (p *process) take(m *message) *task {
+	m.Delivered++
+	delivery := m.Message
+	type handler interface {
+		Peek(*inbox.Message) (inbox.Verdict, bool)
+		Handle(context.Context, *inbox.Message) inbox.Verdict
+	}
+	var h handler = p.h.Inputs()
+	if m.Stream == "REGRANT_TIMER" {
+		h = p.h.Dues()
+	}
+	m.held = append(m.held, p)
+	if v, ok := h.Peek(&delivery); ok {
+		m.settle(p, v)
+		return nil
+	}
+	return p.start(m, func(ctx context.Context) {
+		v := h.Handle(ctx, &delivery)
+		p.w.yield(taskOf(ctx), "settle")
+		if v.Kind == inbox.KindDone && p.w.fault("ack is lost") {
+			v = inbox.Later(p.w.budget.AckWait)
+		}
+		m.settle(p, v)
+	})
+}
+
+func (m *message) settle(p *process, v inbox.Verdict) {
+	m.last = v
+	if i := slices.Index(m.held, p); i >= 0 {
+		m.held = slices.Delete(m.held, i, i+1)
+	}
+	if v.Kind == inbox.KindLater {
+		m.notBefore = time.Now().Add(v.After)
+		return
+	}
+	m.acked = true // also an ack of an old delivery
+}
+
+// drop frees what a dead process held.
+func (b *broker) drop(p *process) {
+	for _, m := range b.messages {
+		m.held = slices.DeleteFunc(m.held, func(o *process) bool { return o == p })
+	}
+}
+
+// Arm is the broker's: only a newer number replaces an armed one.
+func (b *broker) Arm(ctx context.Context, a events.Address, number uint64, at time.Time) error {
+	b.w.yield(taskOf(ctx), "arm")
+	if b.w.fault("timer is refused") {
+		return errAway
+	}
+	if number > b.timers[a].number {
+		b.timers[a] = armed{number, at}
+	}
+	if b.w.fault("timer's reply is lost") {
+		return errAway
+	}
+	return nil
+}
+
+// fire turns the timers whose time has come into messages.
+func (b *broker) fire() {
+	for a, timer := range maps.Clone(b.timers) {
+		if !time.Now().Before(timer.at) {
+			delete(b.timers, a)
+			b.add("REGRANT_TIMER", events.Subjects{}.Due(a), nil, nil)
+		}
+	}
+}
+
+func (b *broker) Publish(ctx context.Context, m events.Message) error {
+	b.w.yield(taskOf(ctx), "publish")
+	if b.w.fault("event is refused") {
+		return errAway
+	}
+	b.store(m)
+	if b.w.fault("event's reply is lost") {
+		return errAway
+	}
+	return nil
+}
+
+func (b *broker) store(m events.Message) {
+	if bytes.Contains(m.Data, []byte(canary)) {
+		b.w.t.Errorf("a secret was published on %s", m.Subject)
+	}
+	for _, o := range b.stored {
+		if o.Header[events.HeaderMsgID][0] == m.Header[events.HeaderMsgID][0] {
+			if !bytes.Equal(o.Data, m.Data) {
+				b.w.t.Errorf("two events of one id on %s", m.Subject)
+			}
+			return
+		}
+	}
+	if n := sequence(m); n != len(b.stored)+1 {
+		b.w.t.Errorf("event %d is stored after %d others", n, len(b.stored))
+	}
+	b.stored = append(b.stored, m)
+}
+
+func sequence(m events.Message) int {
+	n, err := strconv.Atoi(m.Header[events.HeaderSequence][0])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// Last may miss an event that is stored, never name one that is not.
+func (b *broker) Last(ctx context.Context, _ events.Address) (uint64, error) {
+	b.w.yield(taskOf(ctx), "last")
+	if n := len(b.stored); n > 0 && b.w.fault("stale last") {
+		return uint64(n - 1), nil
+	}
+	return uint64(len(b.stored)), nil
+}
+
+// feed shows a process the next stored event that its feed has not shown.
+func (p *process) feed() {
+	if p.fed >= len(p.w.broker.stored) {
+		return
+	}
+	m := p.w.broker.stored[p.fed]
+	p.fed++
+	a, _, err := events.Subjects{}.ParseOut(m.Subject)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	p.h.Learn(a, m.Header)
+}
+
+// locker grants the lock to everybody, unless the world says otherwise.
+type locker struct{ p *process }
+
+func (l *locker) Acquire(ctx context.Context, _ string) (locks.Lease, error) {
+	l.p.w.yield(taskOf(ctx), "acquire")
+	if l.p.w.locks != nil {
+		if err := l.p.w.locks(l.p); err != nil {
+			return nil, err
+		}
+	}
+	return lease{}, nil
+}
+
+type lease struct{}
+
+func (lease) Release(context.Context) error { return nil }
+func (lease) Lost() <-chan struct{}         { return nil }
+
+// disk is that of the host on which all processes run.
+type disk struct{ files map[string]*file }
+
+type file struct {
+	data  []byte
+	owner *process // nil: released
+}
+
+type spooler struct{ p *process }
+
+func (s *spooler) Put(name string, data []byte) error {
+	if bytes.Contains(data, []byte(canary)) {
+		s.p.w.t.Error("a secret stands in the spool in the clear")
+	}
+	s.p.w.disk.files[name] = &file{data, s.p}
+	return nil
+}
+
+func (s *spooler) Remove(name string) error { delete(s.p.w.disk.files, name); return nil }
+
+func (s *spooler) Release(name string) {
+	if f, ok := s.p.w.disk.files[name]; ok && f.owner == s.p {
+		f.owner = nil
+	}
+}
+
+func (s *spooler) Adopt() ([]spool.Entry, error) {
+	var found []spool.Entry
+	for _, name := range s.p.w.disk.orphans() {
+		f := s.p.w.disk.files[name]
+		f.owner = s.p
+		found = append(found, spool.Entry{Name: name, Data: f.data})
+	}
+	return found, nil
+}
+
+func (d disk) orphans() []string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(d.files)) {
+		if f := d.files[name]; f.owner == nil || f.owner.dead {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// adopt starts the adoption of what dead processes left.
+func (p *process) adopt() *task {
+	return p.start(nil, func(ctx context.Context) {
+		if err := p.h.Adopt(ctx); err != nil {
+			p.w.t.Logf("adopt: %v", err)
+		}
+	})
+}

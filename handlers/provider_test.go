@@ -1,0 +1,195 @@
+package handlers_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/seal"
+	"github.com/regrant/regrant/secret"
+)
+
+// provider rotates refresh tokens and revokes the whole family when one comes
+// back outside what its rule tolerates. That must never happen: it is what the
+// procedure exists to prevent.
+type provider struct {
+	w             *world
+	grants        map[string]*grant // by refresh token
+	byAccess      map[string]*grant
+	presentations int
+	revoked       bool
+	lost          bool // an answer was lost
+	// answers scripts the next presentations; then all is well.
+	answers []providers.Class
+	hostile map[string]bool // access tokens that name somebody else
+	down    bool            // the keys to verify are not reachable
+}
+
+// grant is one refresh token and the bearer that came with it.
+type grant struct {
+	refresh, access string
+	spentAt         time.Time
+	children        []*grant
+	shown           int // how often the refresh token was presented
+	used            bool
+}
+
+func newProvider(w *world) *provider {
+	return &provider{w: w, grants: map[string]*grant{}, byAccess: map[string]*grant{}, hostile: map[string]bool{}}
+}
+
+func (p *provider) issue(parent *grant) *grant {
+	n := len(p.grants)
+	g := &grant{refresh: fmt.Sprintf("%s-refresh-%d", canary, n), access: fmt.Sprintf("%s-access-%d", canary, n)}
+	p.grants[g.refresh], p.byAccess[g.access] = g, g
+	if parent != nil {
+		parent.children = append(parent.children, g)
+	}
+	return g
+}
+
+// present is the token endpoint.
+func (p *provider) present(refresh string) *grant {
+	p.presentations++
+	g := p.grants[refresh]
+	g.shown++
+	if p.revoked {
+		return nil
+	}
+	if !g.spentAt.IsZero() && !p.tolerates(g) {
+		p.revoked = true
+		p.w.t.Errorf("refresh token of serial %s was presented %d times: its family is revoked", refresh[len(canary):], g.shown)
+		return nil
+	}
+	if g.spentAt.IsZero() {
+		g.spentAt = time.Now()
+	}
+	return p.issue(g)
+}
+
+func (p *provider) tolerates(g *grant) bool {
+	rule := p.w.rules.Replay
+	inside := !time.Now().After(g.spentAt.Add(rule.Window))
+	switch rule.Kind {
+	case providers.ReplaySafe:
+		return true
+	case providers.ReplayGrace:
+		return inside && !g.childWas(func(c *grant) bool { return !c.spentAt.IsZero() })
+	case providers.ReplayUntilSuccessorUsed:
+		return inside && !g.childWas(func(c *grant) bool { return c.used || !c.spentAt.IsZero() })
+	default:
+		return false
+	}
+}
+
+func (g *grant) childWas(is func(*grant) bool) bool {
+	for _, c := range g.children {
+		if is(c) {
+			return true
+		}
+	}
+	return false
+}
+
+// tokens opens the record.
+func (p *provider) tokens(l links.Link) *grant {
+	clear, err := p.w.keys.Open(seal.Binding{
+		Kind: "tokens", Tenant: l.Tenant, Provider: l.Provider, Link: l.Link, Consent: l.Consent, Generation: l.Generation,
+	}, l.Sealed)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	t, err := links.ParseTokens(clear)
+	if err != nil {
+		p.w.t.Fatal(err)
+	}
+	return p.grants[t.Refresh.Reveal()]
+}
+
+// becameCurrent holds a new generation against the grants: it must come of the
+// one before, and not be spent already.
+func (p *provider) becameCurrent(l links.Link) {
+	if g := p.tokens(l); g == nil || !g.spentAt.IsZero() {
+		p.w.t.Errorf("generation %d is a token that was presented already", l.Generation)
+	}
+}
+
+// useBearer is what a subscriber does with the bearer that is served.
+func (p *provider) useBearer() { p.tokens(p.w.link()).used = true }
+
+// client is how one process asks the provider.
+type client struct {
+	*provider
+	p *process
+}
+
+func (c *client) Profile() providers.Profile { return c.w.rules }
+
+func (c *client) Deadline() time.Duration {
+	if c.w.rules.Replay.Kind == providers.ReplayForbidden {
+		return c.w.budget.DeadlineOnce
+	}
+	return c.w.budget.Deadline
+}
+
+func (c *client) Bearer(a *providers.Answer) secret.Value { return a.AccessToken }
+
+func (c *client) Verify(_ context.Context, a *providers.Answer, _ providers.Identity) (providers.Verified, error) {
+	switch {
+	case c.down:
+		return providers.Verified{}, providers.ErrKeysUnavailable
+	case c.hostile[a.AccessToken.Reveal()]:
+		return providers.Verified{}, providers.ErrHostile
+	}
+	return providers.Verified{Comparison: providers.ComparisonUnknown}, nil
+}
+
+// Refresh is one POST: the socket refuses to write past the deadline, the
+// provider carries it out at once, the answer comes however late or never.
+func (c *client) Refresh(ctx context.Context, r providers.Request) providers.Outcome {
+	t := taskOf(ctx)
+	c.w.yield(t, "socket")
+	class := c.class()
+	switch {
+	case class == providers.NotSent || !c.p.clock().Before(r.Deadline):
+		return providers.Outcome{Class: providers.NotSent}
+	case class == providers.Refused:
+		return providers.Outcome{Class: providers.Refused, RetryAfter: time.Second}
+	}
+	if c.w.fault("request is lost") {
+		c.lost = true
+		return providers.Outcome{Class: providers.Ambiguous}
+	}
+	at := c.p.clock()
+	g := c.present(r.RefreshToken.Reveal())
+	c.w.yield(t, "answer")
+	if class == providers.Ambiguous || c.w.fault("response is lost") {
+		c.lost = true
+		return providers.Outcome{Class: providers.Ambiguous}
+	}
+	if g == nil || class == providers.GrantDead {
+		return providers.Outcome{Class: providers.GrantDead, Code: "invalid_grant"}
+	}
+	return providers.Outcome{Class: providers.OK, Answer: &providers.Answer{
+		AccessToken: secret.New(g.access), RefreshToken: secret.New(g.refresh), TokenType: "Bearer",
+		RequestedAt: at, ExpiresAt: at.Add(time.Hour),
+	}}
+}
+
+// class is the next scripted one, or what the seed makes go wrong.
+func (c *client) class() providers.Class {
+	if len(c.answers) > 0 {
+		next := c.answers[0]
+		c.answers = c.answers[1:]
+		return next
+	}
+	switch {
+	case c.w.fault("not sent"):
+		return providers.NotSent
+	case c.w.fault("throttled"):
+		return providers.Refused
+	}
+	return providers.OK
+}
