@@ -20,6 +20,7 @@ type branch struct {
 	name    string
 	steps   []handlers.Step // in their order
 	prepare func(*cell)
+	timed   bool // the worker that dies was called by a timer, not by a report
 	ends    func(branch, rule, point) ending
 }
 
@@ -43,29 +44,43 @@ func (b branch) reached(p point, step handlers.Step, when handlers.When) bool {
 	return false
 }
 
+// refresh is the way of a token that is refreshed.
+var refresh = []handlers.Step{
+	handlers.StepLock, handlers.StepRead, handlers.StepIntent, handlers.StepPresent, handlers.StepSpool, handlers.StepVerify,
+	handlers.StepCommit, handlers.StepTimer, handlers.StepOutbox, handlers.StepKnown, handlers.StepUnspool, handlers.StepAck,
+}
+
+func refreshed(b branch, r rule, p point) ending {
+	presented := 0
+	if b.reached(p, handlers.StepPresent, handlers.After) {
+		presented = 1
+	}
+	switch {
+	case b.reached(p, handlers.StepSpool, handlers.After): // what is spooled is saved
+		return rotated(1)
+	case !b.reached(p, handlers.StepIntent, handlers.After): // nobody can have presented
+		return rotated(1)
+	case r.forbidden():
+		return lost(presented)
+	default:
+		return rotated(presented + 1)
+	}
+}
+
 var branches = []branch{
+	{name: "refreshed", steps: refresh, prepare: func(*cell) {}, ends: refreshed},
 	{
-		name: "refreshed",
-		steps: []handlers.Step{
-			handlers.StepLock, handlers.StepRead, handlers.StepIntent, handlers.StepPresent, handlers.StepSpool, handlers.StepVerify,
-			handlers.StepCommit, handlers.StepTimer, handlers.StepOutbox, handlers.StepKnown, handlers.StepUnspool, handlers.StepAck,
+		name: "refreshed on a timer", steps: refresh, timed: true,
+		prepare: func(c *cell) { // whoever was put off by the provider left a timer behind
+			c.Sim.Script(provider, *putOff)
+			first := c.worker(at(handlers.StepAck, handlers.After))
+			c.report(c.links[0])
+			c.dies(first)
 		},
-		prepare: func(*cell) {},
 		ends: func(b branch, r rule, p point) ending {
-			presented := 0
-			if b.reached(p, handlers.StepPresent, handlers.After) {
-				presented = 1
-			}
-			switch {
-			case b.reached(p, handlers.StepSpool, handlers.After): // what is spooled is saved
-				return rotated(1)
-			case !b.reached(p, handlers.StepIntent, handlers.After): // nobody can have presented
-				return rotated(1)
-			case r.forbidden():
-				return lost(presented)
-			default:
-				return rotated(presented + 1)
-			}
+			e := refreshed(b, r, p)
+			e.presented++
+			return e
 		},
 	},
 	{
@@ -144,7 +159,7 @@ func sample() (some []crashpoint) {
 		case "refreshed/forbidden/after intent", "refreshed/forbidden/before spool", "refreshed/forbidden/after spool",
 			"refreshed/forbidden/after commit", "refreshed/forbidden/after outbox", "refreshed/forbidden/after ack",
 			"refreshed/grace/after present", "refreshed/safe/before commit", "refreshed/until_successor_used/after present",
-			"put off/forbidden/after clear", "grant dead/grace/after verdict", "answer lost/grace/before judge":
+			"refreshed on a timer/forbidden/after spool", "put off/forbidden/after clear", "grant dead/grace/after verdict", "answer lost/grace/before judge":
 			some = append(some, c)
 		}
 	}
@@ -154,6 +169,7 @@ func sample() (some []crashpoint) {
 // TestEveryCrashPoint kills a worker at a point of the procedure and lets another
 // one find what it left. The reconciler is kept out: the messages alone must do.
 func TestEveryCrashPoint(t *testing.T) {
+	t.Parallel()
 	points := sample()
 	if full() {
 		points = matrix()
@@ -166,13 +182,13 @@ func (p crashpoint) try(t *testing.T, s *servers) {
 	c := newCell(t, s, p.rule, fiftieth, 1).withoutReconciler()
 	p.branch.prepare(c)
 	dying := c.worker(at(p.point.step, p.point.when))
-	c.report(c.links[0])
+	if !p.branch.timed {
+		c.report(c.links[0])
+	}
 	c.dies(dying)
 	next := c.worker()
 	c.rest()
-	if got, want := c.ends(c.links[0]), p.branch.ends(p.branch, p.rule, p.point); got != want {
-		t.Errorf("the link is %s, want %s", got, want)
-	}
+	c.mustEnd(c.links[0], p.branch.ends(p.branch, p.rule, p.point))
 	c.promises()
 	c.retire(next)
 }

@@ -28,6 +28,20 @@ func (e ending) String() string {
 	return fmt.Sprintf("%s in generation %d after %d presentations", e.status, e.generation, e.presented)
 }
 
+// mustEnd requires one of some endings. Where a presentation may be repeated, a
+// machine that is too slow for the fiftieth of a deadline repeats it once more.
+func (c *cell) mustEnd(l fleet.Link, legal ...ending) {
+	c.t.Helper()
+	got := c.ends(l)
+	for _, want := range legal {
+		if got == want || !c.rule.forbidden() && got.presented > want.presented &&
+			got == (ending{want.status, want.generation, got.presented}) {
+			return
+		}
+	}
+	c.t.Errorf("%s is %s, want %v", l.Address, got, legal)
+}
+
 // ends says how a link ended, by its record and the provider's ledger.
 func (c *cell) ends(l fleet.Link) ending {
 	c.t.Helper()
@@ -97,11 +111,7 @@ func (c *cell) published() map[events.Address][]uint64 {
 	c.t.Helper()
 	all := map[events.Address][]uint64{}
 	ids := map[string]bool{}
-	err := c.Bus.Watch(c.ctx, bus.WatchSpec{Stored: true}, func(m *inbox.Message) error {
-		a, _, err := c.Bus.Names().Subjects().ParseOut(m.Subject)
-		if err != nil {
-			return err
-		}
+	c.outputs(func(a events.Address, _ events.Name, m *inbox.Message) error {
 		e, err := events.Decode(m.Header, m.Data)
 		if err != nil {
 			return err
@@ -114,10 +124,34 @@ func (c *cell) published() map[events.Address][]uint64 {
 		all[a] = append(all[a], number)
 		return err
 	})
+	return all
+}
+
+// events is how many events of a name are stored.
+func (c *cell) events(name events.Name) (n int) {
+	c.t.Helper()
+	c.outputs(func(_ events.Address, each events.Name, _ *inbox.Message) error {
+		if each == name {
+			n++
+		}
+		return nil
+	})
+	return n
+}
+
+// outputs shows every stored output.
+func (c *cell) outputs(see func(events.Address, events.Name, *inbox.Message) error) {
+	c.t.Helper()
+	err := c.Bus.Watch(c.ctx, bus.WatchSpec{Stored: true}, func(m *inbox.Message) error {
+		a, name, err := c.Bus.Names().Subjects().ParseOut(m.Subject)
+		if err != nil {
+			return err
+		}
+		return see(a, name, m)
+	})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return all
 }
 
 // announced is G4: the events that the record counts are stored, each once, in order.
