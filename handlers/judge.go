@@ -37,7 +37,7 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 			next = promoted
 		}
 	}
-	if l.MayTryLastChance(next, view.Rules) {
+	if d.Action != links.Condemn && l.MayTryLastChance(next, view.Rules) {
 		return h.present(ctx, j, stored, true)
 	}
 	if _, err := h.update(ctx, step, stored, next); err != nil {

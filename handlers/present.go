@@ -26,7 +26,9 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, las
 	}
 	p := h.Providers[j.addr.Provider]
 	attempt := links.Attempt{ID: ulid.Make().String(), Worker: h.Worker, At: h.Clock().Round(0), Last: last}
-	deadline := h.Clock().Add(p.Deadline()) // runs from before the intent is first sent
+	// Runs from before the replay window was asked about, or else from the decision:
+	// publishing what the outbox still held may have taken any time.
+	deadline := j.began.Add(p.Deadline())
 	intent, err := h.intend(ctx, j, stored, attempt, deadline)
 	if err != nil {
 		return h.notIntended(j, attempt, err)
@@ -57,7 +59,7 @@ func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbo
 // intend makes the attempt durable before its credential is presented. Past the
 // attempt's deadline it is pointless: the connection would refuse to write.
 func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a links.Attempt, deadline time.Time) (links.Stored, error) {
-	ctx, cancel := context.WithDeadline(ctx, deadline)
+	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(h.Clock()))
 	defer cancel()
 	refused := !j.trigger.Timer && j.trigger.Reason == events.ReasonUnauthorized
 	return h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused))
@@ -87,8 +89,11 @@ func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
 	}
 }
 
-// conclude acts on the class of an outcome, once.
+// conclude acts on the class of an outcome, once. A shutdown does not cut it
+// short: what this process alone knows would be lost with it.
 func (h *Handlers) conclude(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Budget.Recovery)
+	defer cancel()
 	switch o.Class {
 	case providers.OK:
 		return h.save(ctx, j, c, o.Answer)
@@ -131,9 +136,7 @@ func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore t
 // may still have brought the only copy of a live refresh token: it is kept.
 func (h *Handlers) ambiguous(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
 	if o.Answer != nil && !o.Answer.RefreshToken.IsZero() {
-		if err := h.keepAside(ctx, j, c, o.Answer); err != nil {
-			h.logger(j.addr).Error("an incomplete answer could not be kept", "attempt", c.Attempt, "err", err)
-		}
+		h.keepAside(ctx, j, c, o.Answer)
 	}
 	return inbox.Verdict{}, true
 }

@@ -25,6 +25,7 @@ type job struct {
 	intent   *links.Stored // the record as this job's own intent left it
 	storeNow time.Time
 	asked    bool
+	began    time.Time // before whatever the decision under way was taken on
 }
 
 // maxTurns bounds how often one delivery reads and decides again. Each turn but
@@ -116,6 +117,9 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 	stored, verdict, ok := h.read(ctx, j)
 	if !ok {
 		return verdict, false
+	}
+	if !j.asked {
+		j.began = h.Clock()
 	}
 	view := h.view(j)
 	if h.known.of(j.addr).generation > stored.Link.Generation {
@@ -210,7 +214,7 @@ func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
 }
 
 func (h *Handlers) askStore(ctx context.Context, j *job) {
-	j.asked = true
+	j.asked, j.began = true, h.Clock()
 	if h.StoreClock == nil {
 		return
 	}

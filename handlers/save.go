@@ -23,6 +23,8 @@ type saved struct {
 	Cause      events.Cause `json:"cause"`
 	Trace      events.Trace `json:"trace"`
 	Sealed     []byte       `json:"sealed"`
+	// Aside: not a complete token set; a candidate whatever the record says.
+	Aside bool `json:"aside,omitzero"`
 
 	answer *providers.Answer
 	// recent is the record as the intent left it, when that was just written: the
@@ -39,10 +41,7 @@ func (s saved) claim() links.Claim {
 // commit that follows at once is the only save, and that is said.
 func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *providers.Answer) (inbox.Verdict, bool) {
 	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer, recent: j.intent}
-	if err := h.spool(&s); err != nil {
-		h.Metrics.SpoolFailed.Inc()
-		h.logger(j.addr).Error("an answer could not be saved on disk; if its commit fails too it is lost: free space in the data directory", "attempt", c.Attempt, "err", err)
-	}
+	h.spoolOrSay(&s)
 	if err := h.settle(context.WithoutCancel(ctx), s); err != nil {
 		h.Spool.Release(s.Attempt)
 		return h.unfinished(j, err), false
@@ -50,6 +49,13 @@ func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *prov
 	h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
 	h.Probe.at(StepAck, Before, j.addr)
 	return inbox.Done(), false
+}
+
+func (h *Handlers) spoolOrSay(s *saved) {
+	if err := h.spool(s); err != nil {
+		h.Metrics.SpoolFailed.Inc()
+		h.logger(s.Address).Error("an answer could not be saved on disk; if its commit fails too it is lost: free space in the data directory", "attempt", s.Attempt, "err", err)
+	}
 }
 
 func (h *Handlers) spool(s *saved) error {
@@ -110,7 +116,7 @@ func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was
 	}
 	was = stored.Link
 	l, err = h.apply(was, s, verify)
-	if err != nil || was.Answers(s.claim(), h.rules[s.Provider]) == links.ResultAlready {
+	if err != nil || h.result(was, s) == links.ResultAlready {
 		return was, l, err
 	}
 	written, err := h.update(ctx, StepCommit, stored, l)
@@ -133,7 +139,7 @@ func (h *Handlers) latest(ctx context.Context, s saved) (links.Stored, error) {
 }
 
 func (h *Handlers) committed(was, l links.Link, s saved) {
-	result := was.Answers(s.claim(), h.rules[s.Provider])
+	result := h.result(was, s)
 	if l.Generation > was.Generation {
 		h.Metrics.Generations.WithLabelValues(l.Provider, string(s.Cause)).Inc()
 	}
@@ -145,11 +151,20 @@ func (h *Handlers) committed(was, l links.Link, s saved) {
 	h.logger(l.Address).Info("token rotated", "generation", l.Generation, "attempt", s.Attempt, "cause", s.Cause, "from", was.Status)
 }
 
+// result is what the answer would be to a record.
+func (h *Handlers) result(l links.Link, s saved) links.Result {
+	result := l.Answers(s.claim(), h.rules[s.Provider])
+	if s.Aside && result == links.ResultCommitted {
+		return links.ResultCandidate
+	}
+	return result
+}
+
 // apply is the pure part: what the answer makes of the record.
 func (h *Handlers) apply(l links.Link, s saved, verify verifier) (links.Link, error) {
 	now, origin, c := h.Clock(), h.origin(s.Trace), s.claim()
 	rules := h.rules[l.Provider]
-	switch l.Answers(c, rules) {
+	switch h.result(l, s) {
 	case links.ResultAlready:
 		return l, nil
 	case links.ResultLate:
@@ -207,21 +222,14 @@ func (h *Handlers) verify(ctx context.Context, l links.Link, a *providers.Answer
 	})
 }
 
-// keepAside saves an answer that is not a complete token set as a candidate.
-func (h *Handlers) keepAside(ctx context.Context, j *job, c links.Claim, a *providers.Answer) error {
-	sealed, err := h.sealAnswer(j.addr, c.Consent, c.Generation, a)
-	if err != nil {
-		return err
-	}
-	for {
-		stored, err := h.Store.Latest(ctx, j.addr)
-		if err != nil {
-			return err
-		}
-		_, err = h.update(ctx, StepCommit, stored, stored.Link.Keep(c, links.KeptCandidate, sealed, h.Clock()))
-		if !errors.Is(err, links.ErrConflict) {
-			return err
-		}
+// keepAside saves an answer that is not a complete token set, like any other,
+// and keeps it in the record as a candidate.
+func (h *Handlers) keepAside(ctx context.Context, j *job, c links.Claim, a *providers.Answer) {
+	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, Aside: true, answer: a}
+	h.spoolOrSay(&s)
+	if err := h.settle(ctx, s); err != nil {
+		h.Spool.Release(s.Attempt)
+		h.logger(j.addr).Warn("an incomplete answer is not in the record yet", "attempt", c.Attempt, "err", err)
 	}
 }
 
