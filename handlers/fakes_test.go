@@ -270,7 +270,10 @@ func (lease) Release(context.Context) error { return nil }
 func (lease) Lost() <-chan struct{}         { return nil }
 
 // disk is that of the host on which all processes run.
-type disk struct{ files map[string]*file }
+type disk struct {
+	files map[string]*file
+	ever  map[string]bool
+}
 
 type file struct {
 	data  []byte
@@ -284,6 +287,7 @@ func (s *spooler) Put(name string, data []byte) error {
 		s.p.w.t.Error("a secret stands in the spool in the clear")
 	}
 	s.p.w.disk.files[name] = &file{data, s.p}
+	s.p.w.disk.ever[name] = true
 	return nil
 }
 

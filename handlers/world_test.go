@@ -63,7 +63,7 @@ func newWorld(t *testing.T, replay providers.Replay) *world {
 		rules: providers.Profile{ClientID: "client", Rotation: "always", Replay: replay},
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
-	w.disk = disk{files: map[string]*file{}}
+	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
 	w.store = &watched{Store: memstore.New(time.Now), w: w}
 	w.provider = newProvider(w)
 	w.importLink()
@@ -92,8 +92,8 @@ func (w *world) close() {
 		t.p.dead = true
 	}
 	for _, t := range w.tasks {
-		if t.parked {
-			w.step(t)
+		for !t.done {
+			t.advance()
 		}
 	}
 }
