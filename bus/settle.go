@@ -117,6 +117,9 @@ func (c *Consumer) settle(d *delivery, verdict inbox.Verdict) {
 		if err := c.bury(d, verdict); err != nil {
 			c.log.Error("dead letter not stored: the message stays", "subject", d.msg.Subject, "sequence", d.msg.Sequence, "error", err)
 			verdict = c.retry()
+		} else {
+			c.log.Warn("dead letter: the message is given up", "subject", d.msg.Subject, "sequence", d.msg.Sequence,
+				"reason", verdict.Reason, "field", verdict.Field, "deliveries", d.msg.Delivered)
 		}
 	}
 	c.beats.remove(d)

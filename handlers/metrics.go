@@ -8,6 +8,7 @@ type Metrics struct {
 	Generations   *prometheus.CounterVec   // provider, cause
 	Verdicts      *prometheus.CounterVec   // provider, verdict
 	Stale         *prometheus.CounterVec   // provider, how
+	Refused       *prometheus.CounterVec   // reason; inputs that became dead letters
 	LockAway      prometheus.Counter       // refreshes under the intent alone
 	Adopted       prometheus.Counter       // spool files finished for a dead worker
 	Latency       *prometheus.HistogramVec // provider; report stored to rotation announced
@@ -28,6 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Generations:   counter("generations_total", "Token sets committed. Presentations over generations is the number that must be 1.", "provider", "cause"),
 		Verdicts:      counter("link_verdicts_total", "Links judged uncertain, consent_required or quarantined.", "provider", "verdict"),
 		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
+		Refused:       counter("refused_inputs_total", "Inputs refused for good: they lie in the dead letters.", "reason"),
 		LockAway:      plain("lock_unavailable_total", "Refreshes made under the intent alone because the lock server was away."),
 		Adopted:       plain("spool_adopted_total", "Answers of dead workers that this one committed."),
 		Latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -39,7 +41,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Stale, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
 	}
 	return m
 }
