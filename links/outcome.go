@@ -2,6 +2,7 @@ package links
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -54,18 +55,35 @@ func (l Link) Answers(c Claim, r Rules) Result {
 // state in which the attempt is listed, also after a verdict: what the provider
 // gave is never thrown away because somebody despaired too early.
 func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Time, r Rules, jitter float64) Link {
-	was := l.Status
+	from := l.recoversFrom()
 	l = l.adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate) // candidates were kept against this grant's death
 	l = l.remember(now, changeCommit, c.Attempt)
 	l = l.announceRotation(g, cause, o, now, r)
-	if was == Uncertain || was == ConsentRequired {
+	if from != "" {
 		l = l.announce(o, now, events.LinkRecovered{
-			Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Consent: l.Consent, From: string(was),
+			Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Consent: l.Consent, From: string(from),
 		})
 	}
 	return l
+}
+
+// recoversFrom is the state whose end is announced when a new generation comes;
+// empty where nobody was worried. An answer that came after the verdict may have
+// waited for its keys meanwhile.
+func (l Link) recoversFrom() Status {
+	condemned := slices.ContainsFunc(l.History, func(c Change) bool {
+		return c.What == changeVerdict && c.Generation == l.Generation && c.Consent == l.Consent
+	})
+	switch {
+	case l.Status == Uncertain, l.Status == ConsentRequired:
+		return l.Status
+	case l.Status == Unverified && condemned:
+		return ConsentRequired
+	default:
+		return ""
+	}
 }
 
 // Promote makes a kept candidate the next generation after the current grant
