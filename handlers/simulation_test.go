@@ -126,6 +126,9 @@ func (s *simulation) choose() {
 		s.provider.useBearer()
 	case n < 38:
 		s.adoptOne()
+	case n < 39 && s.random.IntN(4) == 0:
+		s.provider.down = !s.provider.down
+		s.tell("keys not reachable: %v", s.provider.down)
 	default:
 		pauses := []time.Duration{time.Second, 3 * time.Second, 16 * time.Second, 31 * time.Second, 125 * time.Second}
 		d := pauses[s.random.IntN(len(pauses))]
@@ -191,7 +194,7 @@ func (s *simulation) adoptOne() {
 
 // drain lets everything come to rest.
 func (s *simulation) drain() {
-	s.faults = 0
+	s.faults, s.provider.down = 0, false
 	s.tell("no more faults")
 	for turn := 0; ; turn++ {
 		if turn > 20_000 {

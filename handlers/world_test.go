@@ -118,7 +118,7 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
 		Providers: map[string]handlers.Provider{"op": &client{w.provider, p}},
 		Store:     w.store, Sealer: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
-		Budget: w.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return time.Now(), nil },
+		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock,
 		Log: slog.New(slog.NewTextHandler(&watchedLog{w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
 	})
 	if err != nil {
@@ -126,6 +126,13 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 	}
 	p.h = h
 	return p
+}
+
+// storeClock answers late: what it says may be old when it arrives.
+func (w *world) storeClock(ctx context.Context) (time.Time, error) {
+	now := time.Now()
+	w.yield(taskOf(ctx), "clock")
+	return now, nil
 }
 
 func (p *process) clock() time.Time { return time.Now().Add(p.skew) }
@@ -194,6 +201,12 @@ func (w *world) probe(s handlers.Step, when handlers.When, _ events.Address) {
 		return
 	}
 	w.yield(w.current, string(s)+":"+string(when))
+}
+
+// rest lets everything come to rest with these processes, and nothing go wrong.
+func (w *world) rest(p ...*process) {
+	w.fault = func(string) bool { return false }
+	(&simulation{world: w, processes: p}).drain()
 }
 
 // step lets a task go to its next point, its end, or into a timer.
