@@ -38,7 +38,11 @@ func TestStaleReportWaitsForNoLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = w.Stop(context.Background()) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second) // it would wait for the lock
+		defer cancel()
+		_ = w.Stop(ctx)
+	}()
 
 	m, err := cell.Report(events.TokenExpired{
 		Address: made[0].Address, Fingerprint: events.Fingerprint("a bearer of long ago"), Reason: events.ReasonUnauthorized,
