@@ -127,11 +127,12 @@ func TestAnUncertainVerdictThenTheLateCommitAndACrashBeforeItsOutbox(t *testing.
 		w.rules.RenewAt = 0.5
 		a, b, c, m := w.process("a"), w.process("b"), w.process("c"), w.report(1)
 		slow := a.take(m).until("answer")
-		b.take(m).end() // sees the attempt
+		b.take(m).end() // sees the attempt, and leaves its worker a patience
+		w.wantLink(links.Refreshing, 1)
 		w.sleep(w.budget.Patience)
 		wantDone(t, b.take(m).end())
 		w.wantLink(links.Uncertain, 1)
-		slow.until("commit:after")
+		slow.until("arm")
 		a.crash()
 		w.wantEvents()
 		c.adopt().end()
@@ -198,7 +199,7 @@ func TestAClearedAttemptsTimerIsArmedAlthoughTheLinkIsRefreshingAgain(t *testing
 	in(t, "forbidden", func(w *world) {
 		a, b, c, m := w.process("a"), w.process("b"), w.process("c"), w.report(1)
 		w.provider.answers = []providers.Class{providers.NotSent}
-		slow := a.take(m).until("timer:before")
+		slow := a.take(m).until("clear:after")
 		w.sleep(w.budget.LockTTL)
 		b.take(m).until("socket")
 		wantDone(t, slow.end())
