@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -21,19 +22,35 @@ func probe() handlers.Probe {
 	if len(spec) < 2 {
 		return nil
 	}
-	sig := syscall.SIGKILL
+	act := die
 	if len(spec) > 2 && spec[2] == "stop" {
-		sig = syscall.SIGSTOP
+		act = pause
 	}
 	var passed atomic.Bool
 	return func(s handlers.Step, w handlers.When, _ events.Address) {
 		if string(s) == spec[0] && string(w) == spec[1] && passed.CompareAndSwap(false, true) {
-			if err := syscall.Kill(os.Getpid(), sig); err != nil {
-				panic(err)
-			}
-			if sig == syscall.SIGKILL {
-				select {} // not one instruction further
-			}
+			act()
 		}
+	}
+}
+
+func die() {
+	send(syscall.SIGKILL)
+	select {} // not one instruction further
+}
+
+// pause returns when the process goes on. The signal stops the other threads
+// first: without the wait this one would take some more steps.
+func pause() {
+	resumed := make(chan os.Signal, 1)
+	signal.Notify(resumed, syscall.SIGCONT)
+	defer signal.Stop(resumed)
+	send(syscall.SIGSTOP)
+	<-resumed
+}
+
+func send(sig syscall.Signal) {
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		panic(err)
 	}
 }

@@ -38,8 +38,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	log := c.Log()
 	locks.RouteClientLog(log)
 	local := !hasServer(cfg)
-	keys, err := loadKeys(c, cfg, local)
-	if err != nil {
+	if _, err := loadKeys(c, cfg, false); err != nil && !(local && errors.Is(err, seal.ErrNoKeys)) {
 		return err
 	}
 	parts, err := startParts(ctx, cfg, log)
@@ -48,6 +47,10 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	cfg = parts.cfg
+	keys, err := loadKeys(c, cfg, local) // new ones only where the servers are ours
+	if err != nil {
+		return err
+	}
 	if local {
 		report, err := provision(ctx, c, cfg)
 		if err != nil {
@@ -157,7 +160,7 @@ func startParts(ctx context.Context, cfg config.Config, log *slog.Logger) (p *pa
 			Host: host, Port: port, StoreDir: filepath.Join(cfg.DataDir, "nats"), SyncAlways: true, Log: log,
 		})
 		if err != nil {
-			return p, err
+			return p, fmt.Errorf("%w; if another worker runs here, give this one its servers with --nats-url and --redis-url, else free the address or choose --embedded-nats", err)
 		}
 		p.cfg.NATS.URL = p.nats.URL()
 		log.Info("embedded NATS", "url", p.cfg.NATS.URL)
@@ -165,7 +168,7 @@ func startParts(ctx context.Context, cfg config.Config, log *slog.Logger) (p *pa
 	if cfg.Redis.URL == "" {
 		p.redis, err = embedded.StartRedis(ctx, embedded.RedisConfig{Addr: cfg.Redis.Embedded})
 		if err != nil {
-			return p, err
+			return p, fmt.Errorf("%w; if another worker runs here, give this one its lock server with --redis-url, else free the address or choose --embedded-redis", err)
 		}
 		p.cfg.Redis.URL = p.redis.URL()
 		log.Info("embedded lock server", "url", p.cfg.Redis.URL)

@@ -50,6 +50,7 @@ func (s servers) setup(env *testscript.Env) error {
 	prefix := prefixOf(env.WorkDir)
 	env.Setenv("NATS", s.nats)
 	env.Setenv("REDIS", s.redis)
+	env.Setenv("TAKEN", strings.TrimPrefix(s.nats, "nats://")) // an address in use
 	env.Setenv("PREFIX", prefix)
 	env.Setenv("STREAMS", strings.ToUpper(prefix))
 	env.Setenv("HOME", env.WorkDir)
