@@ -49,7 +49,12 @@ func (c *cell) ends(l fleet.Link) ending {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return ending{got.Status, got.Generation, len(c.ledger().Presentations(providertest.Filter{Family: l.Family}))}
+	return ending{got.Status, got.Generation, c.asked(l)}
+}
+
+// asked is how often the provider was asked to refresh a link.
+func (c *cell) asked(l fleet.Link) int {
+	return len(c.ledger().Presentations(providertest.Filter{Family: l.Family}))
 }
 
 func (c *cell) ledger() *providertest.Ledger {
@@ -76,6 +81,9 @@ func (c *cell) promises() {
 		}
 		c.announced(got, published[l.Address])
 		c.holdsWhatWorks(got)
+		if asked := c.asked(l); asked == 1 && len(got.Kept) > 0 {
+			c.t.Errorf("G3: %s keeps %d answers aside; its provider was asked once", got.Address, len(got.Kept))
+		}
 	}
 	if n := c.stored(c.Bus.Names().Dead()); n > 0 {
 		c.t.Errorf("G5: %d dead letters", n)
