@@ -38,7 +38,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	log := c.Log()
 	locks.RouteClientLog(log)
 	local := !hasServer(cfg)
-	if _, err := loadKeys(c, cfg, false); err != nil && !(local && errors.Is(err, seal.ErrNoKeys)) {
+	if _, err := loadKeys(c, cfg, false); err != nil && (!local || !errors.Is(err, seal.ErrNoKeys)) {
 		return err
 	}
 	parts, err := startParts(ctx, cfg, log)
