@@ -1,7 +1,6 @@
 package kvstore
 
 import (
-	"io"
 	"net"
 	"net/url"
 	"sync"
@@ -128,7 +127,7 @@ func (p *proxy) copy(to, from net.Conn, lost func() *loss) {
 		if p.lose(lost) {
 			continue
 		}
-		if _, err := io.Writer(to).Write(buf[:n]); err != nil {
+		if _, err := to.Write(buf[:n]); err != nil {
 			return
 		}
 	}
