@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas model model-quick crashpoints demo bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas model model-quick crashpoints safeguards demo bench ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ model-quick: ## its mutations and the small checks only (1 minute)
 
 crashpoints: ## kill a worker before and after every durable step, under every replay rule
 	REGRANT_CRASH=full $(GO) test -count=1 -timeout 20m $(CRASHPKG)
+
+safeguards: ## take each safeguard out of the procedure, and see its test fail
+	$(GO) run ./internal/safeguards
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	only := flag.String("only", "", "take out only the safeguards whose name contains this")
+	short := flag.Bool("short", false, "leave out those whose test needs a NATS server")
+	flag.Parse()
+	if err := run(ctx, os.Stdout, *only, *short); err != nil {
+		fmt.Fprintln(os.Stderr, "safeguards:", err)
+		os.Exit(1)
+	}
+}
+
+// run takes out each safeguard and prints a table in Markdown.
+func run(ctx context.Context, out io.Writer, only string, short bool) error {
+	dir, err := os.MkdirTemp("", "safeguards-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	_, _ = fmt.Fprint(out, "| safeguard | step of the model | without it fails | seconds |\n|---|---|---|---|\n")
+	unwatched := 0
+	chosen := choose(only, short)
+	if err := intact(ctx, chosen); err != nil {
+		return err
+	}
+	for _, m := range chosen {
+		start := time.Now()
+		saw, err := m.try(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if !saw {
+			unwatched++
+		}
+		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %.1f |\n", m.name, m.model, verdict(m.test, saw), time.Since(start).Seconds())
+	}
+	if unwatched > 0 {
+		return fmt.Errorf("%d safeguards can be taken out and nobody notices: mend the tests named above", unwatched)
+	}
+	return nil
+}
+
+func choose(only string, short bool) []mutation {
+	return slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool {
+		return !strings.Contains(m.name, only) || short && m.pkg == busPkg
+	})
+}
+
+// intact makes sure that the tests pass with every safeguard in its place.
+func intact(ctx context.Context, chosen []mutation) error {
+	tests := map[string][]string{}
+	for _, m := range chosen {
+		tests[m.pkg] = append(tests[m.pkg], m.test)
+	}
+	for pkg, names := range tests {
+		if text, err := goTest(ctx, pkg, strings.Join(names, "|"), ""); err != nil {
+			return fmt.Errorf("tests of %s fail with all safeguards in place:\n%s", pkg, text)
+		}
+	}
+	return nil
+}
+
+func verdict(test string, saw bool) string {
+	if saw {
+		return "`" + test + "`"
+	}
+	return "NOTHING, though `" + test + "` should"
+}
+
+// try runs the test without the safeguard and says whether it failed. What is
+// left must compile: otherwise an error.
+func (m mutation) try(ctx context.Context, dir string) (failed bool, err error) {
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return false, err
+	}
+	text, err := goTest(ctx, m.pkg, m.test, overlay)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return false, nil
+	case !errors.As(err, &exit) || ctx.Err() != nil:
+		return false, err
+	case !strings.Contains(text, "--- FAIL"):
+		return false, fmt.Errorf("no test failed, but the run did; does the change still compile?\n%s", text)
+	}
+	return true, nil
+}
+
+// goTest runs tests of a package, with some files laid over the real ones.
+func goTest(ctx context.Context, pkg, tests, overlay string) (string, error) {
+	args := []string{"test", "-vet=off", "-count=1", "-run", "^(" + tests + ")$", "-overlay", overlay, pkg}
+	text, err := exec.CommandContext(ctx, "go", args...).CombinedOutput()
+	return string(text), err
+}
+
+// overlay writes the changed file and the list that lays it over the real one.
+func (m mutation) overlay(dir string) (string, error) {
+	changed, err := m.apply()
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	file, list := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
+	data, err := json.Marshal(map[string]map[string]string{"Replace": {real: file}})
+	if err != nil {
+		return "", err
+	}
+	return list, errors.Join(os.WriteFile(file, []byte(changed), 0o600), os.WriteFile(list, data, 0o600))
+}
+
+// apply returns the file without the safeguard.
+func (m mutation) apply() (string, error) {
+	text, err := os.ReadFile(m.file)
+	if err != nil {
+		return "", fmt.Errorf("%w: run this from the top of the tree", err)
+	}
+	if n := strings.Count(string(text), m.from); n != 1 {
+		return "", fmt.Errorf("%s holds %q %d times, not once: the code has moved on, bring the list after it", m.file, m.from, n)
+	}
+	return strings.Replace(string(text), m.from, m.to, 1), nil
+}
