@@ -11,23 +11,8 @@ import (
 // judge performs the decisions that change the record without a presentation:
 // one compare-and-set, then timer and outbox.
 func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view links.View, d links.Decision) (inbox.Verdict, bool) {
-	l, o := stored.Link, h.origin(j.trace)
-	var next links.Link
-	step := StepJudge
-	switch d.Action {
-	case links.GiveUp:
-		next = l.GiveUp(view, o)
-	case links.Mark:
-		next = l.Mark(view, o)
-	case links.Condemn:
-		next = l.Condemn(d.Reason, o, view.Now)
-	case links.Postpone:
-		next = l.Postpone(view.Now, view.Rules, view.Jitter)
-	case links.Clear:
-		cur, _ := l.Current()
-		next, _ = l.Clear(cur.ID, view.Now, view.Now, view.Rules, view.Jitter)
-		step = StepClear
-	}
+	l := stored.Link.Seen(j.trigger)
+	next, step := decided(l, view, d, h.origin(j.trace))
 	if d.Action == links.GiveUp {
 		promoted, ok, err := h.promote(ctx, l, j, l.Generation)
 		if err != nil {
@@ -45,6 +30,24 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 	}
 	h.report(j, l, next, d)
 	return h.finishWrite(ctx, j, l, next), false
+}
+
+// decided is the record after a decision. Pure.
+func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (next links.Link, step Step) {
+	switch d.Action {
+	case links.GiveUp:
+		return l.GiveUp(view, o), StepJudge
+	case links.Mark:
+		return l.Mark(view, o), StepJudge
+	case links.Condemn:
+		return l.Condemn(d.Reason, o, view.Now), StepJudge
+	case links.Postpone:
+		return l.Postpone(view.Now, view.Rules, view.Jitter), StepJudge
+	default: // Clear
+		cur, _ := l.Current()
+		next, _ = l.Clear(cur.ID, view.Now, view.Now, view.Rules, view.Jitter)
+		return next, StepClear
+	}
 }
 
 // update is the compare-and-set of a decision. It returns the record as written.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,7 @@ type world struct {
 	provider *provider
 	tasks    []*task
 	current  *task
+	mu       sync.Mutex // see pass
 	// fault says whether something may go wrong here, once; nil: never.
 	fault func(what string) bool
 	// locks says what a lock server answers; nil grants the lock to everybody.
@@ -185,6 +187,7 @@ func (w *world) yield(t *task, point string) {
 	if t == nil {
 		return // the importer's
 	}
+	w.pass()
 	if !t.p.dead {
 		t.point, t.parked = point, true
 		<-t.resume
@@ -192,6 +195,13 @@ func (w *world) yield(t *task, point string) {
 	if t.p.dead {
 		runtime.Goexit()
 	}
+}
+
+// pass orders what was done before time passed and what its passing wakes, for
+// the race detector: a timer is no such order.
+func (w *world) pass() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 }
 
 // probe makes every point of the procedure but the first two one to stand still
@@ -219,6 +229,7 @@ func (w *world) step(t *task) {
 
 // sleep lets time pass for everybody.
 func (w *world) sleep(d time.Duration) {
+	w.pass()
 	time.Sleep(d) // the bubble's time
 	synctest.Wait()
 }

@@ -19,6 +19,13 @@ type Trigger struct {
 // unauthorized says that the provider refused the bearer: a 401 was seen.
 func (t Trigger) unauthorized() bool { return !t.Timer && t.Reason == events.ReasonUnauthorized }
 
+// Seen keeps in the record that a report saw the current bearer refused. Whoever
+// acks such a report with a write keeps it: it may be the last one.
+func (l Link) Seen(t Trigger) Link {
+	l.Refused = l.Refused || (t.unauthorized() && l.names(t))
+	return l
+}
+
 // Standing is what a process knows by itself about an attempt. No other host's
 // clock is part of it.
 type Standing uint8

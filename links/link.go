@@ -203,8 +203,10 @@ func (l Link) keep(k Kept) Link {
 		return l
 	}
 	l.Kept = append(slices.Clone(l.Kept), k)
-	if extra := len(l.Kept) - maxKept; extra > 0 {
-		l.Kept = l.Kept[extra:]
+	if len(l.Kept) > maxKept {
+		oldest := slices.IndexFunc(l.Kept, func(o Kept) bool { return o.Kind != KeptPending })
+		oldest = max(oldest, 0) // what is pending goes last: it waits to become the current answer
+		l.Kept = slices.Delete(l.Kept, oldest, oldest+1)
 	}
 	return l
 }

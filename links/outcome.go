@@ -40,8 +40,8 @@ func (l Link) Answers(c Claim, r Rules) Result {
 	switch {
 	case l.Committed(c.Attempt):
 		return ResultAlready
-	case c.Consent != l.Consent || l.Status.Ended():
-		return ResultLate
+	case c.Consent != l.Consent || l.Status.Ended() || c.Generation+1 < l.Generation:
+		return ResultLate // the grant has lived on without it: a refresh of its successor succeeded
 	case c.Generation != l.Generation || !l.Lists(c.Attempt) || l.Status == Quarantined:
 		return ResultCandidate
 	case r.Replay == UntilSuccessorUsed && l.Status == Refreshing && cur.ID != c.Attempt:
