@@ -106,7 +106,7 @@ func newCell(t *testing.T, s *servers, r rule, lockTTL time.Duration, n int) *ce
 	if c.config, err = inner.WriteConfig(); err != nil {
 		t.Fatal(err)
 	}
-	c.witness = watch(t, ctx, inner.Store)
+	c.witness = watch(ctx, t, inner.Store)
 	if c.links, err = inner.Import(ctx, provider, n); err != nil {
 		t.Fatal(err)
 	}

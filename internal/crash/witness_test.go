@@ -15,14 +15,13 @@ import (
 type witness struct {
 	mu      sync.Mutex
 	last    map[events.Address]links.Link
-	seen    map[events.Address][]links.Status
 	faults  []string // G3 broken
 	changed chan struct{}
 }
 
-func watch(t *testing.T, ctx context.Context, store *kvstore.Store) *witness {
+func watch(ctx context.Context, t *testing.T, store *kvstore.Store) *witness {
 	t.Helper()
-	w := &witness{last: map[events.Address]links.Link{}, seen: map[events.Address][]links.Status{}, changed: make(chan struct{})}
+	w := &witness{last: map[events.Address]links.Link{}, changed: make(chan struct{})}
 	if err := store.Watch(ctx, events.Address{}, func(s links.Stored) { w.see(s.Link) }); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +40,6 @@ func (w *witness) see(l links.Link) {
 		w.faults = append(w.faults, fmt.Sprintf("generation %d of %s changed its token", l.Generation, l.Address))
 	}
 	w.last[l.Address] = l
-	w.seen[l.Address] = append(w.seen[l.Address], l.Status)
 	close(w.changed)
 	w.changed = make(chan struct{})
 }
@@ -77,19 +75,7 @@ func (w *witness) count(are func(links.Link) bool) (n int) {
 	return n
 }
 
-// went says whether a link was ever seen in a state.
-func (w *witness) went(a events.Address, through links.Status) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.seen[a] {
-		if s == through {
-			return true
-		}
-	}
-	return false
-}
-
-// steps back that were seen.
+// wentBack lists what was seen to fall that may only rise.
 func (w *witness) wentBack() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
