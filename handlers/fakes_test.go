@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"testing/synctest"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -249,6 +250,7 @@ func (p *process) feed() {
 		p.w.t.Fatal(err)
 	}
 	p.h.Learn(a, m.Header)
+	synctest.Wait() // whoever waited for this news
 }
 
 // locker grants the lock to everybody, unless the world says otherwise.
