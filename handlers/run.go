@@ -173,7 +173,7 @@ func (h *Handlers) now(j *job) time.Time {
 func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdict, bool) {
 	h.Probe.at(StepRead, Before, j.addr)
 	get := h.Store.Get
-	if j.fresh {
+	if j.fresh || j.trigger.Leading() {
 		get = h.Store.Latest
 	}
 	stored, err := get(ctx, j.addr)

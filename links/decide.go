@@ -19,6 +19,11 @@ type Trigger struct {
 // unauthorized says that the provider refused the bearer: a 401 was seen.
 func (t Trigger) unauthorized() bool { return !t.Timer && t.Reason == events.ReasonUnauthorized }
 
+// Leading says that a decision on this trigger must not be taken on a record that
+// lags. An unknown fingerprint may be the newest bearer's, and a timer that finds
+// nothing due is gone; a generation, though, is compared with one that only rises.
+func (t Trigger) Leading() bool { return t.Timer || t.Generation == 0 }
+
 // Seen keeps in the record that a report saw the current bearer refused. Whoever
 // acks such a report with a write keeps it: it may be the last one.
 func (l Link) Seen(t Trigger) Link {
