@@ -37,7 +37,8 @@ type Options struct {
 	LockTTL time.Duration
 	// Providers by name: how the simulator behaves, and what Regrant believes of it.
 	Providers map[string]Provider
-	Log       *slog.Logger
+	// Log may be nil.
+	Log *slog.Logger
 }
 
 // Provider is one simulated provider and the profile that Regrant has of it.
@@ -66,6 +67,9 @@ type Link struct {
 
 // New starts the simulator, provisions the cell and opens its store.
 func New(ctx context.Context, o Options) (c *Cell, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	c = &Cell{log: o.Log}
 	defer func() {
 		if err != nil {
