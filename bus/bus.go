@@ -58,6 +58,8 @@ type Bus struct {
 	handles sync.Map
 
 	mu sync.Mutex
+	// tried is why the last attempt to connect failed.
+	tried error
 	// back is closed, and replaced, at every reconnect.
 	back chan struct{}
 	// troubles holds why a running consumer cannot pull, by durable name.
@@ -111,17 +113,29 @@ func newBus(cfg Config) *Bus {
 func (b *Bus) connected(ctx context.Context) error {
 	status := b.conn.StatusChanged(nats.CONNECTED, nats.CLOSED)
 	defer b.conn.RemoveStatusListener(status)
+	if !b.conn.IsConnected() { // said at once: whoever waits for ever says nothing else
+		b.log.Warn("NATS is not reached yet; trying on", "url", redact(b.cfg.URL))
+	}
 	for !b.conn.IsConnected() {
 		select {
 		case <-status:
 		case <-ctx.Done():
 		}
 		if b.conn.IsClosed() || ctx.Err() != nil {
-			err := errors.Join(context.Cause(ctx), b.conn.LastError())
-			return fmt.Errorf("NATS at %s not reached: %w: start the server, or check nats.url and nats.creds", redact(b.cfg.URL), err)
+			return fmt.Errorf("NATS at %s not reached: %w: start the server, or check nats.url and nats.creds", redact(b.cfg.URL), b.unreached(context.Cause(ctx)))
 		}
 	}
 	return nil
+}
+
+// unreached joins the end of the wait with what stood in its way.
+func (b *Bus) unreached(ended error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.tried == nil {
+		return errors.Join(ended, b.conn.LastError())
+	}
+	return fmt.Errorf("%w (%w)", ended, b.tried)
 }
 
 // abandon closes a connection without draining it.

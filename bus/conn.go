@@ -29,6 +29,7 @@ func (b *Bus) options() []nats.Option {
 		nats.ErrorHandler(b.asyncError),
 		nats.DisconnectErrHandler(b.disconnected),
 		nats.ReconnectHandler(b.reconnected),
+		nats.ReconnectErrHandler(b.notConnected),
 		nats.ConnectHandler(b.reconnected),
 		nats.ClosedHandler(func(*nats.Conn) { close(b.closed) }),
 	}
@@ -53,6 +54,12 @@ func (b *Bus) disconnected(conn *nats.Conn, err error) {
 		return
 	}
 	b.log.Warn("NATS connection lost", "error", err)
+}
+
+func (b *Bus) notConnected(_ *nats.Conn, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tried = withoutURL(err)
 }
 
 func (b *Bus) reconnected(*nats.Conn) {
