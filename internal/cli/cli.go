@@ -43,7 +43,7 @@ type IO struct {
 // goes over the file.
 type Common struct {
 	Config    string `help:"Configuration file." type:"path" placeholder:"FILE"`
-	NATSURL   string `name:"nats-url" help:"NATS server, or several separated by commas; left out: embedded." placeholder:"URL"`
+	NATSURL   string `name:"nats-url" help:"NATS server, or several separated by commas; left out: the one that a worker embeds." placeholder:"URL"`
 	NATSCreds string `name:"nats-creds" help:"NATS credentials file." type:"path" placeholder:"FILE"`
 	JSON      bool   `name:"json" help:"Print JSON for machines."`
 	LogLevel  string `help:"Least level that is logged: debug, info, warn or error; left out: info by a worker that runs, else warn." enum:",debug,info,warn,error" default:"" placeholder:"LEVEL"`
@@ -87,15 +87,19 @@ func (c *Common) log(level slog.Level) *slog.Logger {
 // `worker run` embeds. Unlike a worker, somebody waits for the answer: it tries
 // for ConnectTimeout.
 func (c *Common) Connect(ctx context.Context, cfg config.Config, role string) (*bus.Bus, error) {
-	url := cfg.NATS.URL
-	if url == "" {
-		url = "nats://" + cfg.NATS.Embedded
+	embedded := cfg.NATS.URL == ""
+	if embedded {
+		cfg.NATS.URL = "nats://" + cfg.NATS.Embedded
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	return bus.Connect(ctx, bus.Config{
-		URL: url, Creds: cfg.NATS.Creds, Prefix: cfg.NATS.Prefix, Role: role, Name: role, Budget: cfg.Budget(), Log: c.log(slog.LevelWarn),
+	b, err := bus.Connect(ctx, bus.Config{
+		URL: cfg.NATS.URL, Creds: cfg.NATS.Creds, Prefix: cfg.NATS.Prefix, Role: role, Name: role, Budget: cfg.Budget(), Log: c.log(slog.LevelWarn),
 	})
+	if err != nil && embedded {
+		err = fmt.Errorf("%w; no NATS URL is configured, so this is the server that `worker run` brings: start that, or give --nats-url", err)
+	}
+	return b, err
 }
 
 // Print writes one value as one line of JSON.
@@ -144,10 +148,23 @@ func Code(err error) int {
 	}
 }
 
-// Main runs a command for the process: until it is done, interrupted or told to end.
+// Main runs a command for the process: until it is done, interrupted or told to
+// end.
 func Main(run func(ctx context.Context, args []string, streams IO) int) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
-	stop()
-	os.Exit(code)
+	os.Exit(run(untilTold(), os.Args[1:], IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+}
+
+// untilTold ends with the first signal, which asks the command to finish what it
+// has begun. A second is the system's again, from before the context ends, so
+// that whoever cannot wait need not send SIGKILL.
+func untilTold() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-told
+		signal.Stop(told)
+		cancel(fmt.Errorf("signal: %s", s))
+	}()
+	return ctx
 }
