@@ -38,7 +38,7 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	if err != nil {
 		return err
 	}
-	keys, err := loadKeys(c, cfg, false) // a running worker has made them
+	keys, err := loadKeys(cfg) // a running worker has made them
 	if err != nil {
 		return err
 	}

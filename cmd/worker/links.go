@@ -103,7 +103,7 @@ func (l *listCmd) each(ctx context.Context, c *cli.Common, cell *cell, yield fun
 	if l.User == "" {
 		return cell.store.List(ctx, events.Address{Tenant: l.Tenant, Provider: l.Provider}, yield)
 	}
-	keys, err := loadKeys(c, cell.cfg, false)
+	keys, err := loadKeys(cell.cfg)
 	if err != nil {
 		return err
 	}

@@ -8,15 +8,18 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/regrant/regrant/config"
+	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/embedded"
 	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/locks"
 	"github.com/regrant/regrant/seal"
 )
@@ -38,7 +41,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	log := c.Log()
 	locks.RouteClientLog(log)
 	local := !hasServer(cfg)
-	if _, err := loadKeys(c, cfg, false); err != nil && (!local || !errors.Is(err, seal.ErrNoKeys)) {
+	if _, err := loadKeys(cfg); err != nil && (!local || !errors.Is(err, seal.ErrNoKeys)) {
 		return err
 	}
 	parts, err := startParts(ctx, cfg, log)
@@ -47,10 +50,6 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
 	cfg = parts.cfg
-	keys, err := loadKeys(c, cfg, local) // new ones only where the servers are ours
-	if err != nil {
-		return err
-	}
 	if local {
 		report, err := provision(ctx, c, cfg)
 		if err != nil {
@@ -58,32 +57,63 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 		}
 		log.Info("provisioned", "created", report.Created, "updated", report.Updated)
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	w, err := worker.Start(ctx, worker.Options{Config: cfg, Keys: keys, Log: log, Registry: registry, Probe: probe()})
+	keys, err := loadKeys(cfg)
+	if local && errors.Is(err, seal.ErrNoKeys) {
+		keys, err = firstKeys(ctx, c, cfg)
+	}
 	if err != nil {
 		return err
 	}
-	if cfg.HTTPAddr != "" {
-		endpoint, err := worker.Serve(cfg.HTTPAddr, registry, w.Ready)
-		if err != nil {
-			return errors.Join(err, stop(w, cfg))
-		}
-		defer func() { err = errors.Join(err, endpoint.Close(context.WithoutCancel(ctx))) }()
-		log.Info("serving", "http", endpoint.Addr())
-	}
-	log.Info("worker ready", "prefix", cfg.NATS.Prefix, "providers", cfg.ProviderNames())
-	<-ctx.Done()
-	log.Info("stopping: no more work is taken, what is in work is finished and saved")
-	return stop(w, cfg)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return work(ctx, worker.Options{Config: cfg, Keys: keys, Log: log, Registry: registry, Probe: probe()}, registry)
 }
 
-// stop gives provider calls the time that the longest of them may take.
+var errStarting = errors.New("starting: NATS was not reached yet")
+
+// work runs a worker until ctx ends. Probes are answered before NATS is reached,
+// which may take as long as it likes: alive, and not ready.
+func work(ctx context.Context, o worker.Options, metrics prometheus.Gatherer) (err error) {
+	var started atomic.Pointer[worker.Worker]
+	if addr := o.Config.HTTPAddr; addr != "" {
+		endpoint, err := worker.Serve(addr, metrics, func() error {
+			if w := started.Load(); w != nil {
+				return w.Ready()
+			}
+			return errStarting
+		})
+		if err != nil {
+			return fmt.Errorf("%w; free it or choose another --http-addr", err)
+		}
+		defer func() { err = errors.Join(err, endpoint.Close(context.WithoutCancel(ctx))) }()
+		o.Log.Info("serving", "http", endpoint.Addr())
+	}
+	w, err := worker.Start(ctx, o)
+	if err != nil && ctx.Err() != nil {
+		o.Log.Info("told to end before the worker was ready", "err", err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	started.Store(w)
+	o.Log.Info("worker ready", "prefix", o.Config.NATS.Prefix, "providers", o.Config.ProviderNames())
+	<-ctx.Done()
+	o.Log.Info("stopping: no more work is taken, what is in work is finished and saved; the same signal again ends it at once", "at_most", grace(o.Config))
+	return stop(w, o.Config)
+}
+
+// stop lets what is in work end.
 func stop(w *worker.Worker, cfg config.Config) error {
-	b := cfg.Budget()
-	ctx, cancel := context.WithTimeout(context.Background(), b.DeadlineOnce+b.Recovery)
+	ctx, cancel := context.WithTimeout(context.Background(), grace(cfg))
 	defer cancel()
 	return w.Stop(ctx)
+}
+
+// grace is the time that the longest provider call and its save may take.
+func grace(cfg config.Config) time.Duration {
+	b := cfg.Budget()
+	return b.DeadlineOnce + b.Recovery
 }
 
 func (r *runCmd) config(c *cli.Common) (config.Config, error) {
@@ -117,12 +147,28 @@ func (r *runCmd) config(c *cli.Common) (config.Config, error) {
 
 func hasServer(cfg config.Config) bool { return cfg.NATS.URL != "" }
 
-// loadKeys reads the key file. With everything embedded a missing one is made,
-// and said; with a server that others share it must be given.
-func loadKeys(c *cli.Common, cfg config.Config, make bool) (*seal.Keys, error) {
+// loadKeys reads the key file.
+func loadKeys(cfg config.Config) (*seal.Keys, error) {
 	keys, err := seal.Load(cfg.Keys.File)
-	if !errors.Is(err, seal.ErrNoKeys) || !make {
-		return keys, badKeys(err)
+	return keys, badKeys(err)
+}
+
+// firstKeys makes the keys of a cell that this process brings itself, and says
+// so. Where links are stored already their keys are lost, not yet to be made:
+// others in their place would turn a file to restore into links to repair.
+func firstKeys(ctx context.Context, c *cli.Common, cfg config.Config) (keys *seal.Keys, err error) {
+	cell, err := connectCell(ctx, c, cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
+	sealed := false
+	err = cell.store.List(ctx, events.Address{}, func(links.Stored) bool { sealed = true; return false })
+	if err != nil {
+		return nil, err
+	}
+	if sealed {
+		return nil, fmt.Errorf("%w: there is no keys file %s, and links are stored that only it opens: restore it from a copy; to begin without these links, give another --data-dir", config.ErrConfig, cfg.Keys.File)
 	}
 	if keys, err = newKeys(cfg.Keys.File); err == nil {
 		c.Log().Warn("made new keys: keep a copy, without them every link is lost", "file", cfg.Keys.File)
@@ -172,6 +218,9 @@ func startParts(ctx context.Context, cfg config.Config, log *slog.Logger) (p *pa
 		}
 		p.cfg.Redis.URL = p.redis.URL()
 		log.Info("embedded lock server", "url", p.cfg.Redis.URL)
+		if hasServer(cfg) {
+			log.Warn("workers that share NATS do not share this worker's own lock server: nothing is refreshed twice, but they get in each other's way; give all of them one redis.url")
+		}
 	}
 	return p, nil
 }
