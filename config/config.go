@@ -67,7 +67,7 @@ type Redis struct {
 
 // Keys says where the sealing keys are.
 type Keys struct {
-	// File made by `worker keys new`; left out: keys.json beside the config or in the data directory.
+	// File made by `worker keys new`; left out: keys.json in the data directory.
 	File string `yaml:"file"`
 }
 
