@@ -10,11 +10,13 @@ import (
 )
 
 // Adopt finishes the answers that dead workers left in their spools on this
-// host, and those of this worker's own earlier life. It is called at start and
-// every Budget.Adopt. An answer that cannot be finished now stays for later.
+// host, and those of this worker's own earlier life, and pays this process's
+// debts. It is called at start and every Budget.Adopt, which is well before an
+// unknown outcome is judged for good. What cannot be finished now stays for later.
 func (h *Handlers) Adopt(ctx context.Context) error {
+	failed := h.repay(ctx)
 	entries, err := h.Spool.Adopt()
-	failed := err
+	failed = errors.Join(failed, err)
 	for _, entry := range entries {
 		if err := h.adopt(ctx, entry); err != nil {
 			h.Spool.Release(entry.Name)

@@ -94,6 +94,7 @@ type Handlers struct {
 	fin     *finisher
 	flights *flights
 	sights  *sights
+	debts   debts
 }
 
 // New checks the configuration and returns the handlers.
@@ -115,7 +116,7 @@ func New(cfg Config) (*Handlers, error) {
 	}
 	h := &Handlers{
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
-		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience),
+		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), debts: newDebts(),
 	}
 	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known}
 	for _, t := range cfg.Tenants {

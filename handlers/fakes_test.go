@@ -26,12 +26,17 @@ type watched struct {
 	*memstore.Store
 	w     *world
 	older []links.Stored
+	// away: nothing is answered, and nothing done.
+	away bool
 	// settled are the attempts whose answer the record took in, in any way.
 	settled map[string]bool
 }
 
 func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
 	s.w.yield(taskOf(ctx), "get")
+	if s.away {
+		return links.Stored{}, errAway
+	}
 	if len(s.older) > 0 && s.w.fault("stale read") {
 		return s.older[len(s.older)-1], nil
 	}
@@ -40,15 +45,15 @@ func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, erro
 
 func (s *watched) Latest(ctx context.Context, a events.Address) (links.Stored, error) {
 	s.w.yield(taskOf(ctx), "latest")
-	if s.w.fault("latest fails") {
-		return links.Stored{}, links.ErrUnknown
+	if s.away || s.w.fault("latest fails") {
+		return links.Stored{}, errAway
 	}
 	return s.Store.Latest(ctx, a)
 }
 
 func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (uint64, error) {
 	s.w.yield(taskOf(ctx), "update")
-	if s.w.fault("write fails") {
+	if s.away || s.w.fault("write fails") {
 		return 0, links.ErrUnknown
 	}
 	was, err := s.Store.Latest(context.Background(), l.Address)
@@ -61,10 +66,24 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 	}
 	s.older = append(s.older, was)
 	s.look(was.Link, s.w.link())
-	if s.w.fault("write's reply is lost") {
+	if s.w.fault("write's reply is lost") || ctx.Err() != nil {
 		return 0, links.ErrUnknown
 	}
+	if s.w.fault("write's reply is late") {
+		return n, s.overtaken(ctx, n)
+	}
 	return n, nil
+}
+
+// overtaken is what a writer hears who repeats its write: with somebody else's
+// over it, nobody can tell any more whether there was one.
+func (s *watched) overtaken(ctx context.Context, n uint64) error {
+	s.w.yield(taskOf(ctx), "reply")
+	is, err := s.Store.Latest(context.Background(), theLink)
+	if err == nil && is.Revision != n {
+		err = links.ErrConflict
+	}
+	return err
 }
 
 // look holds one write against G2 and G3.
@@ -275,6 +294,7 @@ func (lease) Lost() <-chan struct{}         { return nil }
 type disk struct {
 	files map[string]*file
 	ever  map[string]bool
+	full  bool
 }
 
 type file struct {
@@ -287,6 +307,9 @@ type spooler struct{ p *process }
 func (s *spooler) Put(name string, data []byte) error {
 	if bytes.Contains(data, []byte(canary)) {
 		s.p.w.t.Error("a secret stands in the spool in the clear")
+	}
+	if s.p.w.disk.full || s.p.w.fault("disk is full") {
+		return errAway
 	}
 	s.p.w.disk.files[name] = &file{data, s.p}
 	s.p.w.disk.ever[name] = true

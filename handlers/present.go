@@ -26,15 +26,15 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, las
 	}
 	p := h.Providers[j.addr.Provider]
 	attempt := links.Attempt{ID: ulid.Make().String(), Worker: h.Worker, At: h.Clock().Round(0), Last: last}
+	claim := links.Claim{Attempt: attempt.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
 	// Runs from before the replay window was asked about, or else from the decision:
 	// publishing what the outbox still held may have taken any time.
 	deadline := j.began.Add(p.Deadline())
 	intent, err := h.intend(ctx, j, stored, attempt, deadline)
 	if err != nil {
-		return h.notIntended(j, attempt, err)
+		return h.notIntended(j, claim, err)
 	}
 	j.intent = &intent
-	claim := links.Claim{Attempt: attempt.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
 	h.Probe.at(StepPresent, Before, j.addr)
 	outcome := p.Refresh(context.WithoutCancel(ctx), providers.Request{RefreshToken: tokens.Refresh, Deadline: deadline})
 	h.Probe.at(StepPresent, After, j.addr)
@@ -67,10 +67,12 @@ func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a li
 
 // notIntended: a lost race is decided again. An intent whose fate is unknown was
 // certainly not presented, and this process remembers that: should the record
-// list it after all, it is cleared and not judged.
-func (h *Handlers) notIntended(j *job, a links.Attempt, err error) (inbox.Verdict, bool) {
+// list it after all, it is cleared and not judged. That goes for a lost race too:
+// an intent whose reply was lost, and that was then overtaken, looks like one.
+func (h *Handlers) notIntended(j *job, c links.Claim, err error) (inbox.Verdict, bool) {
+	h.sights.settle(c.Attempt, links.Unsent, h.Clock())
 	if !errors.Is(err, links.ErrConflict) {
-		h.sights.settle(a.ID, links.Unsent, h.Clock())
+		h.debts.owe(debt{addr: j.addr, claim: c})
 	}
 	return h.notWritten(j, err)
 }
@@ -92,11 +94,15 @@ func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
 // conclude acts on the class of an outcome, once. A shutdown does not cut it
 // short: what this process alone knows would be lost with it.
 func (h *Handlers) conclude(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
+	if o.Class == providers.OK {
+		return h.save(ctx, j, c, o.Answer)
+	}
+	if o.Answer != nil && !o.Answer.RefreshToken.IsZero() {
+		h.keepAside(ctx, j, c, o.Answer) // unusable, and may still have brought the only copy of a live refresh token
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Budget.Recovery)
 	defer cancel()
 	switch o.Class {
-	case providers.OK:
-		return h.save(ctx, j, c, o.Answer)
 	case providers.NotSent:
 		return h.clear(ctx, j, c, time.Time{})
 	case providers.Refused:
@@ -106,39 +112,49 @@ func (h *Handlers) conclude(ctx context.Context, j *job, c links.Claim, o provid
 	case providers.GrantDead:
 		h.sights.settle(c.Attempt, links.Closed, h.Clock())
 		return h.dead(ctx, j, c, o)
-	default:
+	default: // ambiguous: the replay rule decides on the record
 		h.sights.settle(c.Attempt, links.Closed, h.Clock())
-		return h.ambiguous(ctx, j, c, o)
-	}
-}
-
-// clear takes our own attempt out of the record, and only that one.
-func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore time.Time) (inbox.Verdict, bool) {
-	h.sights.settle(c.Attempt, links.Unsent, h.Clock())
-	stored, err := h.Store.Latest(ctx, j.addr)
-	if err != nil {
-		return h.notWritten(j, err)
-	}
-	next, cleared := stored.Link.Clear(c.Attempt, h.Clock(), notBefore, h.rules[j.addr.Provider], h.Random())
-	if !cleared || stored.Link.Generation != c.Generation || stored.Link.Consent != c.Consent {
 		return inbox.Verdict{}, true
 	}
-	if _, err := h.update(ctx, StepClear, stored, next); err != nil {
-		if errors.Is(err, links.ErrConflict) {
-			return h.clear(ctx, j, c, notBefore)
-		}
-		return h.notWritten(j, err)
-	}
-	return h.finishWrite(ctx, j, stored.Link, next), false
 }
 
-// ambiguous goes back to the record: the replay rule decides. An unusable answer
-// may still have brought the only copy of a live refresh token: it is kept.
-func (h *Handlers) ambiguous(ctx context.Context, j *job, c links.Claim, o providers.Outcome) (inbox.Verdict, bool) {
-	if o.Answer != nil && !o.Answer.RefreshToken.IsZero() {
-		h.keepAside(ctx, j, c, o.Answer)
+// clear takes our own attempt out of the record, and only that one. While the
+// store is away it tries again: nobody else knows that the attempt was not made.
+func (h *Handlers) clear(ctx context.Context, j *job, c links.Claim, notBefore time.Time) (inbox.Verdict, bool) {
+	h.sights.settle(c.Attempt, links.Unsent, h.Clock())
+	for {
+		was, next, err := h.takeOut(ctx, j.addr, c, notBefore)
+		switch {
+		case errors.Is(err, errNotListed):
+			return inbox.Verdict{}, true
+		case err == nil:
+			return h.finishWrite(ctx, j, was, next), false
+		case errors.Is(err, links.ErrConflict):
+			continue
+		case ctx.Err() != nil, errors.Is(err, links.ErrNotFound), errors.Is(err, links.ErrRecord):
+			h.debts.owe(debt{addr: j.addr, claim: c, notBefore: notBefore})
+			return h.notWritten(j, err)
+		}
+		await(ctx, nil, h.Budget.LockRenew/10)
 	}
-	return inbox.Verdict{}, true
+}
+
+// errNotListed means that an attempt does not stand in its record any more.
+var errNotListed = errors.New("attempt is not listed")
+
+// takeOut tries once to take an attempt that was not made out of its record.
+func (h *Handlers) takeOut(ctx context.Context, a events.Address, c links.Claim, notBefore time.Time) (was, next links.Link, err error) {
+	stored, err := h.Store.Latest(ctx, a)
+	if err != nil {
+		return was, next, err
+	}
+	was = stored.Link
+	next, cleared := was.Clear(c.Attempt, h.Clock(), notBefore, h.rules[a.Provider], h.Random())
+	if !cleared || was.Generation != c.Generation || was.Consent != c.Consent {
+		return was, was, errNotListed
+	}
+	_, err = h.update(ctx, StepClear, stored, next)
+	return was, next, err
 }
 
 // dead is the provider's word that the grant is dead. It is believed only if it

@@ -37,13 +37,10 @@ func (s saved) claim() links.Claim {
 }
 
 // save is where an answer stops being lost with this process: sealed and fsynced
-// on this disk before anything else is done with it. Should the disk refuse, the
-// commit that follows at once is the only save, and that is said.
+// on this disk before anything else is done with it.
 func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *providers.Answer) (inbox.Verdict, bool) {
 	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer, recent: j.intent}
-	h.spoolOrSay(&s)
-	if err := h.settle(context.WithoutCancel(ctx), s); err != nil {
-		h.Spool.Release(s.Attempt)
+	if err := h.keepSafe(ctx, s); err != nil {
 		return h.unfinished(j, err), false
 	}
 	h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
@@ -51,11 +48,33 @@ func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *prov
 	return inbox.Done(), false
 }
 
-func (h *Handlers) spoolOrSay(s *saved) {
-	if err := h.spool(s); err != nil {
-		h.Metrics.SpoolFailed.Inc()
-		h.logger(s.Address).Error("an answer could not be saved on disk; if its commit fails too it is lost: free space in the data directory", "attempt", s.Attempt, "err", err)
+// keepSafe spools an answer and settles it. What is not finished then is left to
+// the spool. Should the disk refuse, the commit is the only save: then this process
+// tries both in turn, until one holds or ctx, which is the handler's, ends.
+func (h *Handlers) keepSafe(ctx context.Context, s saved) error {
+	spooled := h.spoolOrSay(&s)
+	for {
+		err := h.settle(context.WithoutCancel(ctx), s)
+		if err == nil {
+			return nil
+		}
+		spooled = spooled || h.spoolOrSay(&s)
+		if spooled || ctx.Err() != nil || errors.Is(err, errForGood) {
+			h.Spool.Release(s.Attempt)
+			return err
+		}
+		s.recent = nil
+		await(ctx, nil, h.Budget.LockRenew)
 	}
+}
+
+func (h *Handlers) spoolOrSay(s *saved) (spooled bool) {
+	err := h.spool(s)
+	if err != nil {
+		h.Metrics.SpoolFailed.Inc()
+		h.logger(s.Address).Error("an answer could not be saved on disk; if its commit fails too it is lost with this process: free space in the data directory", "attempt", s.Attempt, "err", err)
+	}
+	return err == nil
 }
 
 func (h *Handlers) spool(s *saved) error {
@@ -226,9 +245,7 @@ func (h *Handlers) verify(ctx context.Context, l links.Link, a *providers.Answer
 // and keeps it in the record as a candidate.
 func (h *Handlers) keepAside(ctx context.Context, j *job, c links.Claim, a *providers.Answer) {
 	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, Aside: true, answer: a}
-	h.spoolOrSay(&s)
-	if err := h.settle(ctx, s); err != nil {
-		h.Spool.Release(s.Attempt)
+	if err := h.keepSafe(ctx, s); err != nil {
 		h.logger(j.addr).Warn("an incomplete answer is not in the record yet", "attempt", c.Attempt, "err", err)
 	}
 }
