@@ -5,6 +5,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -121,18 +122,14 @@ func Parse(path string, text []byte) (Config, error) {
 
 // Defaults fills in what is left out.
 func (c Config) Defaults() Config {
-	c.NATS.Prefix = or(c.NATS.Prefix, "regrant")
-	c.NATS.Embedded = or(c.NATS.Embedded, "127.0.0.1:4222")
+	c.NATS.Prefix = cmp.Or(c.NATS.Prefix, "regrant")
+	c.NATS.Embedded = cmp.Or(c.NATS.Embedded, "127.0.0.1:4222")
 	c.NATS.Creds = c.path(c.NATS.Creds)
-	c.Redis.Embedded = or(c.Redis.Embedded, "127.0.0.1:6380")
-	c.DataDir = c.path(or(c.DataDir, "~/.local/state/regrant"))
-	c.Keys.File = c.path(or(c.Keys.File, filepath.Join(c.DataDir, "keys.json")))
-	if c.NATS.Replicas == 0 {
-		c.NATS.Replicas = 1
-	}
-	if c.LockTTL == 0 {
-		c.LockTTL = budget.Default
-	}
+	c.Redis.Embedded = cmp.Or(c.Redis.Embedded, "127.0.0.1:6380")
+	c.DataDir = c.path(cmp.Or(c.DataDir, "~/.local/state/regrant"))
+	c.Keys.File = c.path(cmp.Or(c.Keys.File, filepath.Join(c.DataDir, "keys.json")))
+	c.NATS.Replicas = cmp.Or(c.NATS.Replicas, 1)
+	c.LockTTL = cmp.Or(c.LockTTL, budget.Default)
 	if len(c.Tenants) == 0 {
 		c.Tenants = []string{"default"}
 	}
@@ -184,11 +181,4 @@ func (c Config) path(p string) string {
 		return p
 	}
 	return filepath.Join(c.Dir, p)
-}
-
-func or(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
 }
