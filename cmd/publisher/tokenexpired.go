@@ -20,8 +20,8 @@ type tokenExpiredCmd struct {
 	Tenant     string        `help:"The link's tenant." default:"default"`
 	Provider   string        `help:"The link's provider." required:""`
 	Link       string        `help:"The link's id." required:""`
-	Generation uint64        `help:"Generation of the bearer that failed." xor:"which" required:""`
-	TokenStdin bool          `help:"Read the bearer that failed from standard input; only its fingerprint is sent." xor:"which" required:""`
+	Generation uint64        `help:"Generation of the bearer that failed; either this or --token-stdin." xor:"which" required:"" placeholder:"N"`
+	TokenStdin bool          `help:"Read the bearer that failed from standard input; only its fingerprint is sent; either this or --generation." xor:"which" required:""`
 	Reason     string        `help:"What was seen: unauthorized, expired or expiring." enum:"unauthorized,expired,expiring" default:"unauthorized"`
 	Status     int           `help:"HTTP status that the API answered."`
 	Error      string        `help:"OAuth error code that the API answered, such as invalid_token."`
@@ -112,7 +112,7 @@ func (t *tokenExpiredCmd) publishAndWait(ctx context.Context, c *cli.Common, b *
 	case errors.Is(err, errAnswered):
 		return nil
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("link %s was not rotated within %s; see `worker links show %s`, and whether a worker runs", d.Address, t.Wait, d.Link)
+		return fmt.Errorf("link %s was not rotated within %s; see `worker links show %s --tenant %s --provider %s`, and whether a worker runs", d.Address, t.Wait, d.Link, d.Tenant, d.Provider)
 	default:
 		return err
 	}

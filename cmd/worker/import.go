@@ -12,6 +12,7 @@ import (
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/seal"
 )
 
 type importCmd struct {
@@ -38,7 +39,10 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	if err != nil {
 		return err
 	}
-	keys, err := loadKeys(cfg) // a running worker has made them
+	keys, err := loadKeys(cfg)
+	if errors.Is(err, seal.ErrNoKeys) && !hasServer(cfg) {
+		return fmt.Errorf("%w; or start `worker run` and wait until it is ready: it makes them", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -150,6 +150,13 @@ func when(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+func words(list []string) string {
+	if len(list) == 0 {
+		return "unknown"
+	}
+	return strings.Join(list, " ")
+}
+
 type showCmd struct {
 	Link     string `arg:"" help:"The link's id."`
 	Tenant   string `help:"Its tenant." default:"default"`
@@ -192,7 +199,7 @@ func (s *showCmd) print(c *cli.Common, l links.Link) error {
 	}
 	w := tabwriter.NewWriter(c.Out, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(w, "link\t%s\nuser\t%s\nnickname\t%s\nstatus\t%s\ngeneration\t%d\nconsent\t%d\n", l.Address, l.User, l.Nickname, l.Status, l.Generation, l.Consent)
-	fmt.Fprintf(w, "subject\t%s\nscopes\t%s\naccounts\t%s\n", l.Subject, strings.Join(l.Scopes, " "), strings.Join(l.Accounts, " "))
+	fmt.Fprintf(w, "subject\t%s\nscopes\t%s\naccounts\t%s\n", l.Subject, words(l.Scopes), words(l.Accounts))
 	fmt.Fprintf(w, "bearer\t%s, expires %s, refused %t\nrefresh token\texpires %s\nconsent\texpires %s\n", l.Fingerprint, when(l.ExpiresAt), l.Refused, when(l.RefreshExpiresAt), when(l.ConsentExpiresAt))
 	if !l.Due.IsZero() {
 		fmt.Fprintf(w, "due\t%s to %s\n", when(l.Due), l.DueFor)
@@ -204,7 +211,7 @@ func (s *showCmd) print(c *cli.Common, l links.Link) error {
 		fmt.Fprintf(w, "kept\t%s answer of attempt %s, generation %d\n", k.Kind, k.Attempt, k.Generation)
 	}
 	for _, k := range l.Consents {
-		fmt.Fprintf(w, "consent %d\t%s by %s, scopes %s, until %s\n", k.Number, when(k.At), k.Cause, strings.Join(k.Scopes, " "), when(k.Until))
+		fmt.Fprintf(w, "consent %d\t%s by %s, scopes %s, until %s\n", k.Number, when(k.At), k.Cause, words(k.Scopes), when(k.Until))
 	}
 	for _, h := range l.History {
 		fmt.Fprintf(w, "history\t%s %s, generation %d\n", when(h.At), h.What, h.Generation)
