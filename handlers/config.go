@@ -118,7 +118,7 @@ func New(cfg Config) (*Handlers, error) {
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
 		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), debts: newDebts(),
 	}
-	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known}
+	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known, Limit: cfg.Budget.Recovery}
 	for _, t := range cfg.Tenants {
 		h.tenants[t] = true
 	}

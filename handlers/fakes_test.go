@@ -79,6 +79,9 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 // over it, nobody can tell any more whether there was one.
 func (s *watched) overtaken(ctx context.Context, n uint64) error {
 	s.w.yield(taskOf(ctx), "reply")
+	if ctx.Err() != nil {
+		return links.ErrUnknown
+	}
 	is, err := s.Store.Latest(context.Background(), theLink)
 	if err == nil && is.Revision != n {
 		err = links.ErrConflict
@@ -111,6 +114,7 @@ type broker struct {
 	messages []*message
 	timers   map[events.Address]armed
 	stored   []events.Message
+	stuck    bool // the output stream answers nothing, and its client tries until its context ends
 }
 
 type armed struct {
@@ -212,6 +216,10 @@ func (b *broker) fire() {
 
 func (b *broker) Publish(ctx context.Context, m events.Message) error {
 	b.w.yield(taskOf(ctx), "publish")
+	if b.stuck {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	if b.w.fault("event is refused") {
 		return errAway
 	}

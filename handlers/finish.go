@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
@@ -22,6 +23,8 @@ type finisher struct {
 	Outputs  Outputs
 	Probe    Probe
 	known    *known
+	// Limit bounds one finish: what it does not reach is kept, said, and tried again.
+	Limit time.Duration
 }
 
 // finish does what a record says is to be done, in the order in which everybody
@@ -31,6 +34,8 @@ type finisher struct {
 // unsent is the first event that is certainly not stored yet. rearm says that
 // the timer has fired and memory of it counts no more.
 func (f *finisher) finish(ctx context.Context, l links.Link, unsent uint64, rearm bool) error {
+	ctx, cancel := context.WithTimeout(ctx, f.Limit)
+	defer cancel()
 	if err := f.arm(ctx, l, rearm); err != nil {
 		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
 	}

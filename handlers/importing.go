@@ -118,7 +118,7 @@ func (im *Importer) Import(ctx context.Context, in ImportLine) error {
 		}
 		return fmt.Errorf("create link %s: %w", l.Address, err)
 	}
-	f := &finisher{Subjects: im.Subjects, Timers: im.Timers, Outputs: im.Outputs, known: newKnown(1)}
+	f := &finisher{Subjects: im.Subjects, Timers: im.Timers, Outputs: im.Outputs, known: newKnown(1), Limit: im.Budget.Recovery}
 	return f.finish(ctx, l, 1, false)
 }
 

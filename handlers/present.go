@@ -49,6 +49,8 @@ func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbo
 	if len(l.Outbox) == 0 || h.known.of(l.Address).stored >= l.EventNumber {
 		return inbox.Verdict{}, true
 	}
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
+	defer cancel()
 	if err := h.fin.publish(ctx, l, everythingMayBeStored); err != nil {
 		return h.unfinished(j, err), false
 	}

@@ -82,10 +82,11 @@ func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
 	return true
 }
 
-// wake runs the procedure as if the link's timer had fired.
+// wake runs the procedure as if the link's timer had fired. The end of a scan does
+// not cut it short: an intent whose reply is not waited for is a link in doubt.
 func (r *Reconciler) wake(ctx context.Context, l links.Link) bool {
 	r.h.logger(l.Address).Info("a link was left open; taking it up", "status", l.Status, "due", l.Due)
-	v := r.h.due(ctx, &job{
+	v := r.h.due(context.WithoutCancel(ctx), &job{
 		addr: l.Address, storedAt: r.h.Clock(), cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
 	})
 	return v.Kind == inbox.KindDone

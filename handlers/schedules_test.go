@@ -1,9 +1,12 @@
 package handlers_test
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 )
@@ -92,6 +95,67 @@ func TestAnAnswerThatTheDiskRefusedIsSavedOnceItHasRoom(t *testing.T) {
 		w.rest(b)
 		w.wantLink(links.Active, 2)
 		w.wantPresentations(1)
+	})
+}
+
+func TestAStopDoesNotCutTheReconcilersIntent(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a, b := w.process("a"), w.process("b")
+		lost := w.report(1)
+		w.provider.answers = []providers.Class{providers.Refused}
+		wantDone(t, a.take(lost).end())
+		clear(w.broker.timers) // lost
+		w.sleep(2 * w.budget.Recovery)
+		stop, end := context.WithCancel(context.Background())
+		defer end()
+		r := a.h.NewReconciler(w.store.Store, 0)
+		scan := a.start(nil, func(ctx context.Context) {
+			_ = r.Scan(stopped{ctx, stop}, true)
+		}).until("intent:before")
+		w.once("write's reply is late")
+		scan.until("reply")
+		end()
+		synctest.Wait()
+		scan.end()
+		a.crash()
+		w.rest(b)
+		w.wantLink(links.Active, 2)
+	})
+}
+
+// stopped is a task's context that ends with another.
+type stopped struct {
+	context.Context
+	stop context.Context
+}
+
+func (s stopped) Done() <-chan struct{} { return s.stop.Done() }
+func (s stopped) Err() error            { return s.stop.Err() }
+
+func TestALostRaceIsReadAgainWhereWritesAreDecided(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a, b, m := w.process("a"), w.process("b"), w.report(1)
+		one := a.take(m).until("intent:before")
+		b.take(m).end()
+		w.fault = func(what string) bool { return what == "stale read" } // a's follower lags for long
+		wantDone(t, one.end())
+		w.wantPresentations(1)
+	})
+}
+
+func TestAHandlerDoesNotWaitForAStreamForEver(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a, m := w.process("a"), w.report(1)
+		w.broker.stuck = true
+		one := a.take(m)
+		w.forAWhile(one, 3*w.budget.Recovery)
+		if !one.done || m.last.Kind != inbox.KindLater {
+			t.Fatalf("done %t with %+v, want the message put back", one.done, m.last)
+		}
+		w.broker.stuck = false
+		w.rest(a)
+		w.wantLink(links.Active, 2)
+		w.wantEvents("token-rotated")
 	})
 }
 
