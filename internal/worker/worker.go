@@ -224,9 +224,8 @@ func (w *Worker) shutdown(ctx context.Context) error {
 	}
 	w.stop()
 	wg.Wait()
-	w.background.Wait()
+	err := errors.Join(append(errs, w.awaitBackground(ctx))...)
 	w.unlisten()
-	err := errors.Join(errs...)
 	for _, p := range w.providers {
 		p.Close()
 	}
@@ -241,6 +240,20 @@ func (w *Worker) shutdown(ctx context.Context) error {
 		err = errors.Join(err, w.bus.Close(ctx))
 	}
 	return err
+}
+
+// awaitBackground waits for adoption and reconciling: what they have begun, which
+// may be a provider call, they finish. Past ctx it is left to end by itself, on
+// connections that are closed under it.
+func (w *Worker) awaitBackground(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { defer close(done); w.background.Wait() }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop: adoption or reconciling is still at work: %w", context.Cause(ctx))
+	}
 }
 
 // tick waits for d and says whether ctx still runs.
