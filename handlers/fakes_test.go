@@ -28,6 +28,8 @@ type watched struct {
 	older []links.Stored
 	// away: nothing is answered, and nothing done.
 	away bool
+	// restored: from a backup; what is promised of any other store does not hold.
+	restored bool
 	// settled are the attempts whose answer the record took in, in any way.
 	settled map[string]bool
 }
@@ -65,7 +67,9 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 		return n, err
 	}
 	s.older = append(s.older, was)
-	s.look(was.Link, s.w.link())
+	if !s.restored {
+		s.look(was.Link, s.w.link())
+	}
 	if s.w.fault("write's reply is lost") || ctx.Err() != nil {
 		return 0, links.ErrUnknown
 	}

@@ -129,7 +129,7 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 	j.asked, j.storeNow = false, time.Time{} // the store's clock is asked anew for each decision that needs it
 	switch d.Action {
 	case links.Wait:
-		return inbox.Later(max(d.After, time.Millisecond)), false
+		return inbox.Later(h.pause(stored.Link, d.After)), false
 	case links.Finish:
 		return h.finishRead(ctx, j, stored.Link, d), false
 	case links.Begin, links.Repeat:
@@ -144,6 +144,16 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 	default:
 		return h.judge(ctx, j, stored, view, d)
 	}
+}
+
+// pause is how long a message is put back for. One that waits for an attempt comes
+// back sooner than that is over: each delivery goes to any worker, and one that has
+// not seen the attempt yet begins to watch it only then.
+func (h *Handlers) pause(l links.Link, after time.Duration) time.Duration {
+	if l.Status == links.Refreshing {
+		after = min(after, h.Budget.LockRenew/2)
+	}
+	return max(after, time.Millisecond)
 }
 
 func (h *Handlers) view(j *job) links.View {

@@ -159,6 +159,55 @@ func TestAHandlerDoesNotWaitForAStreamForEver(t *testing.T) {
 	})
 }
 
+func TestATakeoverTakesOnePatienceHoweverManyWorkersShareTheMessage(t *testing.T) {
+	in(t, "safe", func(w *world) {
+		a, m := w.process("a"), w.report(1)
+		a.take(m).until("answer")
+		a.crash()
+		others := []*process{w.process("b"), w.process("c"), w.process("d"), w.process("e"), w.process("f"), w.process("g")}
+		began := time.Now()
+		for turn := 0; w.link().Generation == 1; turn++ {
+			others[turn%len(others)].take(m).end()
+			w.sleep(time.Until(m.notBefore))
+		}
+		if took := time.Since(began); took > w.budget.Recovery {
+			t.Errorf("a dead worker's link was taken up after %v, want %v at most", took, w.budget.Recovery)
+		}
+	})
+}
+
+func TestARestoredLinksTimerIsArmedThoughItsNumberWasUsed(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		w.rules.RenewAt = 0.5
+		a := w.process("a")
+		backup, err := w.store.Store.Latest(t.Context(), theLink)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.take(w.report(1)).end()
+		a.take(w.report(2)).end()
+		w.wantLink(links.Active, 3)
+		w.store.restored = true
+		w.restore(backup.Link)
+		clear(w.broker.timers) // fired
+		wantDone(t, a.take(w.report(3)).end())
+		w.wantLink(links.Uncertain, 3)
+		w.wantArmed()
+	})
+}
+
+// restore puts an old record back, as a backup does.
+func (w *world) restore(l links.Link) {
+	w.t.Helper()
+	is, err := w.store.Store.Latest(context.Background(), l.Address)
+	if err == nil {
+		_, err = w.store.Store.Update(context.Background(), l, is.Revision)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // forAWhile lets a task go on until it ends or time has passed.
 func (w *world) forAWhile(t *task, d time.Duration) {
 	for end := time.Now().Add(d); !t.done && time.Now().Before(end); {
