@@ -165,13 +165,19 @@ func (p *process) take(m *message) *task {
 		return nil
 	}
 	return p.start(m, func(ctx context.Context) {
-		v := h.Handle(ctx, &delivery)
+		v := guarded(func() inbox.Verdict { return h.Handle(ctx, &delivery) })
 		p.w.yield(taskOf(ctx), "settle")
 		if v.Kind == inbox.KindDone && p.w.fault("ack is lost") {
 			v = inbox.Later(p.w.budget.AckWait)
 		}
 		m.settle(p, v)
 	})
+}
+
+// guarded is what the bus does about a handler that panics.
+func guarded(handle func() inbox.Verdict) (v inbox.Verdict) {
+	defer func() { _ = recover() }() // Later, at once
+	return handle()
 }
 
 func (m *message) settle(p *process, v inbox.Verdict) {

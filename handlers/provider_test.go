@@ -25,6 +25,7 @@ type provider struct {
 	answers []providers.Class
 	hostile map[string]bool // access tokens that name somebody else
 	down    bool            // the keys to verify are not reachable
+	panics  bool            // verifying hits a defect
 }
 
 // grant is one refresh token and the bearer that came with it.
@@ -138,6 +139,8 @@ func (c *client) Bearer(a *providers.Answer) secret.Value { return a.AccessToken
 
 func (c *client) Verify(_ context.Context, a *providers.Answer, _ providers.Identity) (providers.Verified, error) {
 	switch {
+	case c.panics:
+		panic("a defect")
 	case c.down:
 		return providers.Verified{}, providers.ErrKeysUnavailable
 	case c.hostile[a.AccessToken.Reveal()]:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -94,8 +95,14 @@ func (h *Handlers) spool(s *saved) error {
 
 // settle commits a saved answer and finishes what the commit decided: timer,
 // outbox, memory, spool file, in this order, whoever does it. Whoever adopts an
-// orphan does the same.
-func (h *Handlers) settle(ctx context.Context, s saved) error {
+// orphan does the same. A panic is an error like any other here: the answer stays
+// in the spool and is tried again, and one bad answer takes no worker down.
+func (h *Handlers) settle(ctx context.Context, s saved) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // its value may hold anything: it goes nowhere
+			err = fmt.Errorf("%w: a defect of this version, at %s", errForGood, panicked())
+		}
+	}()
 	was, l, err := h.commit(ctx, s)
 	if err != nil {
 		return err
@@ -268,6 +275,16 @@ func (h *Handlers) check(ctx context.Context, j *job, stored links.Stored) (inbo
 		return h.unfinished(j, err), false
 	}
 	return inbox.Done(), false
+}
+
+// panicked names the function that the panic being recovered comes from.
+func panicked() string {
+	pc := make([]uintptr, 1)
+	if runtime.Callers(4, pc) == 0 {
+		return "an unknown place"
+	}
+	frame, _ := runtime.CallersFrames(pc).Next()
+	return fmt.Sprintf("%s:%d", frame.Function, frame.Line)
 }
 
 // issuedAt is when an answer was asked for, or now for answers that do not say.

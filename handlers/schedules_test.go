@@ -196,6 +196,24 @@ func TestARestoredLinksTimerIsArmedThoughItsNumberWasUsed(t *testing.T) {
 	})
 }
 
+func TestAnAnswerIsAdoptedWhoseHandlerPanicked(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a := w.process("a")
+		m := w.report(1)
+		w.provider.panics = true
+		one := a.take(m)
+		one.end()
+		if len(w.disk.orphans()) != 1 {
+			t.Fatal("nobody will take up the answer of a handler that panicked")
+		}
+		a.adopt().end() // must not take the worker down
+		w.provider.panics = false
+		w.rest(a)
+		w.wantLink(links.Active, 2)
+		w.wantPresentations(1)
+	})
+}
+
 // restore puts an old record back, as a backup does.
 func (w *world) restore(l links.Link) {
 	w.t.Helper()
