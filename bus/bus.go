@@ -169,9 +169,10 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 // Names of the cell's streams, buckets, consumers and subjects.
 func (b *Bus) Names() Names { return b.names }
 
-// Now is the server's clock, the only one that all workers share.
+// Now is the clock that stamps the links' records: that of the server which
+// decides their writes. It is the only clock that all workers share.
 func (b *Bus) Now(ctx context.Context) (time.Time, error) {
-	stream, err := b.js.Stream(ctx, b.names.In())
+	stream, err := b.js.Stream(ctx, "KV_"+b.names.Links())
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the server's clock: %w", b.explain(err))
 	}

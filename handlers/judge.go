@@ -14,12 +14,16 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 	l := stored.Link.Seen(j.trigger)
 	next, step := decided(l, view, d, h.origin(j.trace))
 	if d.Action == links.GiveUp {
-		promoted, ok, err := h.promote(ctx, l, j, l.Generation)
+		kept, promoted, err := h.promote(ctx, l, j, l.Generation)
 		if err != nil {
 			return h.unfinished(j, err), false
 		}
-		if ok {
-			next = promoted
+		if dropped := len(kept.Kept) < len(l.Kept) && !promoted; dropped {
+			_, err := h.update(ctx, StepJudge, stored, kept) // and decide without what was dropped
+			return h.writtenOrNot(j, err)
+		}
+		if promoted {
+			next = kept
 		}
 	}
 	if d.Action != links.Condemn && l.MayTryLastChance(next, view.Rules) {
@@ -70,6 +74,14 @@ func (h *Handlers) notWritten(j *job, err error) (inbox.Verdict, bool) {
 	}
 	h.logger(j.addr).Warn("the link's record was not written; trying again", "err", err)
 	return inbox.Later(h.Budget.LockRenew), false
+}
+
+// writtenOrNot is notWritten for a write after which the record is decided on again.
+func (h *Handlers) writtenOrNot(j *job, err error) (inbox.Verdict, bool) {
+	if err == nil {
+		return inbox.Verdict{}, true
+	}
+	return h.notWritten(j, err)
 }
 
 func (h *Handlers) report(j *job, was, next links.Link, d links.Decision) {

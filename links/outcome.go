@@ -56,6 +56,7 @@ func (l Link) Answers(c Claim, r Rules) Result {
 // gave is never thrown away because somebody despaired too early.
 func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Time, r Rules, jitter float64) Link {
 	from := l.recoversFrom()
+	r.PreviousStillValid = r.PreviousStillValid && !l.Refused // a bearer that was refused is dead, whatever its provider lets live
 	l = l.adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate) // candidates were kept against this grant's death

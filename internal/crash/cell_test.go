@@ -131,11 +131,25 @@ func (c *cell) withoutReconciler() *cell {
 	return c
 }
 
-// worker starts a worker process and returns when it takes messages.
+// worker starts a worker process and returns when it takes messages. It tells all
+// that it does: whoever reads of a failure has nothing else.
 func (c *cell) worker(env ...string) *testenv.Process {
 	c.t.Helper()
+	return c.start("worker ready", env)
+}
+
+// armed is worker for one whose failpoint may come before it is ready: what a
+// timer has for it does not wait.
+func (c *cell) armed(p point) *testenv.Process {
+	c.t.Helper()
+	return c.start("", []string{at(p.step, p.when)})
+}
+
+func (c *cell) start(ready string, env []string) *testenv.Process {
+	c.t.Helper()
 	p := testenv.Start(c.t, testenv.Command{
-		Path: testenv.Build(c.t, "./cmd/worker", "failpoint"), Args: []string{"run", "--config", c.config}, Env: env, Ready: "worker ready",
+		Path: testenv.Build(c.t, "./cmd/worker", "failpoint"), Args: []string{"run", "--config", c.config},
+		Env: append([]string{"REGRANT_LOG_LEVEL=debug"}, env...), Ready: ready,
 	})
 	c.workers = append(c.workers, p)
 	return p

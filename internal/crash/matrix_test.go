@@ -181,7 +181,7 @@ func TestEveryCrashPoint(t *testing.T) {
 func (p crashpoint) try(t *testing.T, s *servers) {
 	c := newCell(t, s, p.rule, fiftieth, 1).withoutReconciler()
 	p.branch.prepare(c)
-	dying := c.worker(at(p.point.step, p.point.when))
+	dying := c.armed(p.point)
 	if !p.branch.timed {
 		c.report(c.links[0])
 	}
@@ -191,4 +191,18 @@ func (p crashpoint) try(t *testing.T, s *servers) {
 	c.mustEnd(c.links[0], p.branch.ends(p.branch, p.rule, p.point))
 	c.promises()
 	c.retire(next)
+}
+
+// The matrix is enumerated from the steps that the handlers know.
+func TestTheMatrixHasEveryStep(t *testing.T) {
+	t.Parallel()
+	have := map[handlers.Step]bool{}
+	for _, p := range matrix() {
+		have[p.point.step] = true
+	}
+	for _, s := range handlers.Steps() {
+		if !have[s] {
+			t.Errorf("no worker is ever killed at %s", s)
+		}
+	}
 }
