@@ -52,7 +52,7 @@ func (in Inputs) handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 	}
 }
 
-// decode is section 5 step 3: whatever it refuses is refused for good.
+// decode is step 3 of the order of checks (ARCHITECTURE.md): whatever it refuses is refused for good.
 func (h *Handlers) decode(a events.Address, name events.Name, m *inbox.Message) (event.Event, error) {
 	if !h.tenants[a.Tenant] {
 		return event.Event{}, &events.Invalid{Field: "tenant", Reason: "unknown_tenant"}

@@ -179,7 +179,7 @@ func (l Link) decideActive(t Trigger, v View) Decision {
 	return Decision{Action: Begin, Reason: "due"}
 }
 
-// due is section 5 step 4: a 401 was seen, or the bearer is inside its margin.
+// due is step 4 of the order of checks (ARCHITECTURE.md): a 401 was seen, or the bearer is inside its margin.
 func (l Link) due(t Trigger, v View) (reason string, due bool) {
 	switch {
 	case t.Timer && l.IsDue(v.Now), l.Refused, t.unauthorized():

@@ -59,7 +59,7 @@ const (
 	KeptHostile KeptKind = "hostile"
 )
 
-// Consent records what a user granted when (REQUIREMENTS R27).
+// Consent records what a user granted when.
 type Consent struct {
 	Number   uint64    `json:"number"`
 	At       time.Time `json:"at"`

@@ -89,7 +89,7 @@ func TestStandardAnswers(t *testing.T) {
 	}
 }
 
-// The aliases of PROVIDERS.md, pinned as an operator would pin them.
+// Providers' own error codes, pinned as an operator would pin them.
 func TestPinnedAnswers(t *testing.T) {
 	dex := builtin(t, "akoya")
 	pin := func(yaml string) Profile {

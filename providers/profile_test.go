@@ -46,7 +46,7 @@ func TestBuiltinsLoadAndSayWhereTheirFactsAreFrom(t *testing.T) {
 	}
 }
 
-// What REQUIREMENTS.md demands of the five systems.
+// What the five systems document of themselves.
 func TestSeedFacts(t *testing.T) {
 	akoya, astra, sdk := builtin(t, "akoya"), builtin(t, "astra"), builtin(t, "sdk")
 	wso2, next := builtin(t, "wso2"), builtin(t, "nextidentity")
