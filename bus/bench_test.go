@@ -18,8 +18,8 @@ import (
 )
 
 // BenchmarkStorm compares what Peek settles with the least that any consumer
-// does: receive and acknowledge. It reports events per second; the
-// stale guard is worth having only in the same order.
+// does: receive and acknowledge. It reports events per second; the stale guard is
+// worth having only in the same order.
 func BenchmarkStorm(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		conn := stormCell(b)

@@ -65,8 +65,8 @@ func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next
 }
 
 // notWritten: somebody else wrote, so decide again, on what is true where writes
-// are decided (a follower may still show what was just refused); or the store did not say, so
-// read what it did when it is back. Nothing is acked.
+// are decided (a follower may still show what was just refused); or the store did
+// not say, so read what it did when it is back. Nothing is acked.
 func (h *Handlers) notWritten(j *job, err error) (inbox.Verdict, bool) {
 	if errors.Is(err, links.ErrConflict) {
 		j.fresh = true

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
@@ -140,6 +141,19 @@ func TestALostRaceIsReadAgainWhereWritesAreDecided(t *testing.T) {
 		w.fault = func(what string) bool { return what == "stale read" } // a's follower lags for long
 		wantDone(t, one.end())
 		w.wantPresentations(1)
+	})
+}
+
+// A fingerprint that a lagging follower does not know may be the newest bearer's.
+func TestTheNewestBearerIsNotStaleBecauseAFollowerLags(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		wantDone(t, w.process("a").take(w.report(1)).end())
+		b := w.process("b") // has not heard of generation 2
+		m := w.reportFor(events.TokenExpired{Address: theLink, Fingerprint: w.link().Fingerprint, Reason: events.ReasonUnauthorized})
+		w.fault = func(what string) bool { return what == "stale read" }
+		wantDone(t, b.take(m).end())
+		w.wantLink(links.Active, 3)
+		w.wantPresentations(2)
 	})
 }
 

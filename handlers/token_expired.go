@@ -11,9 +11,9 @@ import (
 	"github.com/regrant/regrant/links"
 )
 
-// peekTokenExpired is the stale guard and the collapse (steps 1 and 2
-// of the order of checks, ARCHITECTURE.md)
-// for reports that carry the generation in a header, as our publishers' do.
+// peekTokenExpired is the stale guard and the collapse (steps 1 and 2 of the order
+// of checks, ARCHITECTURE.md) for reports that carry the generation in a header,
+// as our publishers' do.
 func (h *Handlers) peekTokenExpired(a events.Address, m *inbox.Message) (inbox.Verdict, bool) {
 	generation, ok := events.GenerationOf(m.Header)
 	if !ok {

@@ -77,6 +77,20 @@ func TestCommit(t *testing.T) {
 	}
 }
 
+// A provider that leaves earlier bearers alive has not left alive one that it refused.
+func TestARefusedBearerIsNotSaidToLive(t *testing.T) {
+	r := with(links.Forbidden)
+	r.PreviousStillValid = true
+	for _, refused := range []bool{false, true} {
+		l := refreshing("a", "b")
+		l.Refused = refused
+		got := l.Commit(claimA, grantFor(6, now), events.CauseRefresh, origin, now, r, 0)
+		if lives := event[events.TokenRotated](t, got, 0).PreviousStillValid; lives == refused {
+			t.Errorf("refused %t, and previous_still_valid is %t", refused, lives)
+		}
+	}
+}
+
 // event decodes the n-th entry of an outbox.
 func event[T events.Data](t *testing.T, l links.Link, n int) T {
 	t.Helper()
