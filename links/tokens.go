@@ -65,14 +65,18 @@ func (Tokens) MarshalJSON() ([]byte, error) { return []byte(`"` + secret.Redacte
 // Grant is what a verified answer brings to the record, in the clear, and its
 // token set sealed for the generation that a commit of it would make.
 type Grant struct {
-	Fingerprint string
-	Refreshable bool
+	Fingerprint string `json:"fingerprint"`
+	Refreshable bool   `json:"refreshable,omitzero"`
 	// Scopes counts only if the provider named any (RFC 6749 section 5.1: omitted means unchanged).
-	Scopes      []string
-	ScopesGiven bool
-	IssuedAt    time.Time
+	Scopes      []string  `json:"scopes,omitzero"`
+	ScopesGiven bool      `json:"scopes_given,omitzero"`
+	IssuedAt    time.Time `json:"issued_at,omitzero"`
 	// The clocks; zero leaves RefreshExpiresAt and ConsentExpiresAt as they were.
-	ExpiresAt, RefreshExpiresAt, ConsentExpiresAt time.Time
-	Comparison                                    string
-	Sealed                                        []byte
+	ExpiresAt        time.Time `json:"expires_at,omitzero"`
+	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
+	ConsentExpiresAt time.Time `json:"consent_expires_at,omitzero"`
+	Comparison       string    `json:"comparison,omitzero"`
+	// ClaimsChanged are names of custom claims, never values.
+	ClaimsChanged []string `json:"claims_changed,omitzero"`
+	Sealed        []byte   `json:"-"`
 }
