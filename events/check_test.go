@@ -83,7 +83,15 @@ func TestNewInputRefusesWhatAWorkerWould(t *testing.T) {
 		"no source":     {"", "1", samples()["token-expired"], "source", "malformed"},
 		"both ways": {"s", "1", events.ReconsentCompleted{Address: bank, State: "s", Code: canary, Staging: "x"},
 			"data", "schema"},
-		"no code":     {"s", "1", events.ReconsentCompleted{Address: bank, State: "s"}, "data", "schema"},
+		"no code": {"s", "1", events.ReconsentCompleted{Address: bank, State: "s"}, "data", "schema"},
+		"code and error": {"s", "1", events.ReconsentCompleted{Address: bank, State: "s", Code: canary, Error: "access_denied"},
+			"data", "schema"},
+		"state and staging": {"s", "1", events.ReconsentCompleted{Address: bank, State: "s", Staging: "x"}, "data", "schema"},
+		"code and staging":  {"s", "1", events.ReconsentCompleted{Address: bank, Code: canary, Staging: "x"}, "data", "schema"},
+		"error, no state":   {"s", "1", events.ReconsentCompleted{Address: bank, Error: "access_denied"}, "data", "schema"},
+		"nothing":           {"s", "1", events.ReconsentCompleted{Address: bank, Iss: "https://op.example.com"}, "data", "schema"},
+		"an error's description": {"s", "1", events.ReconsentCompleted{Address: bank, State: "s", Error: "the user said no"},
+			"data.error", "schema"},
 		"no decision": {"s", "1", events.LinkReplacementDecided{Address: bank, Consent: 1}, "data.decision", "schema"},
 	} {
 		_, err := events.NewInput(c.source, c.id, at, events.Trace{}, c.data)

@@ -33,15 +33,24 @@ type TokenExpired struct {
 }
 
 // ReconsentCompleted says that the user came back from the provider: with State
-// and Code, as the redirect brought them (RFC 6749 section 4.1.2), or with
-// Staging where the sender exchanged the code and staged the tokens through the API.
+// and Code, as the redirect brought them (RFC 6749 section 4.1.2), with State and
+// Error where the provider or the user declined (section 4.1.2.1), or with Staging
+// where the sender exchanged the code and staged the tokens through the API.
+// Exactly one of the three.
 type ReconsentCompleted struct {
 	Address
 	State string `json:"state,omitempty"`
 	Code  Code   `json:"code,omitempty"`
+	// Error is the redirect's error, such as access_denied: one word, as in
+	// TokenExpired. The description beside it is text that anybody could have written.
+	Error string `json:"error,omitempty"`
 	// Iss is the redirect's iss parameter (RFC 9207), against mix-up of servers.
 	Iss     string `json:"iss,omitempty"`
 	Staging string `json:"staging,omitempty"`
+	// User is the application's user whose browser came back. Where it is given, a
+	// flow that was begun for another user is refused: somebody made that browser
+	// finish a login that is not its user's (RFC 6749 section 10.12).
+	User string `json:"user,omitempty"`
 }
 
 // Code is an authorization code: it marshals to JSON, because its event is the

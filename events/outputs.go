@@ -24,6 +24,15 @@ const (
 	ComparisonUnknown   Comparison = "unknown" // no subject to compare, or one of another client registration
 )
 
+// Why the accounts that a consent reaches could not be read, in AccountsUnknown.
+// What was gained and lost is then not known either, and left out.
+const (
+	AccountsUnreachable = "unreachable" // no answer in time, or the provider's own trouble
+	AccountsRefused     = "refused"     // the endpoint does not accept the new bearer
+	AccountsMalformed   = "malformed"   // an answer in which no account ids were found
+	AccountsTooMany     = "too_many"    // more than a link's record can hold
+)
+
 // LinkCreated says that a link exists and has its first token.
 type LinkCreated struct {
 	Address
@@ -36,6 +45,10 @@ type LinkCreated struct {
 	ExpiresAt        *time.Time `json:"expires_at,omitempty"`
 	RefreshExpiresAt *time.Time `json:"refresh_expires_at,omitempty"`
 	ConsentExpiresAt *time.Time `json:"consent_expires_at,omitempty"`
+	// AccountsUnknown is why Accounts is not known, where it was to be read.
+	AccountsUnknown string `json:"accounts_unknown,omitempty"`
+	// Requested is the link that the consent flow was begun for, where that is another.
+	Requested *Address `json:"requested,omitempty"`
 	// Supersedes is the link that this one took the login over from: the user of
 	// that link has lost it (R12).
 	Supersedes *Address `json:"supersedes,omitempty"`
@@ -63,6 +76,13 @@ type TokenRotated struct {
 	AccountsLost   []string   `json:"accounts_lost,omitempty"`
 	ClaimsChanged  []string   `json:"claims_changed,omitempty"` // names of claims, never values
 	Comparison     Comparison `json:"comparison"`
+	// AccountsUnknown is why the accounts could not be compared.
+	AccountsUnknown string `json:"accounts_unknown,omitempty"`
+	// Requested is the link that the consent flow was begun for, where that is
+	// another: its user came back with this link's login.
+	Requested *Address `json:"requested,omitempty"`
+	// Supersedes is as in LinkCreated: a link that exists can take a login over too.
+	Supersedes *Address `json:"supersedes,omitempty"`
 }
 
 // ReplacedReason says why a link no longer holds its login.
@@ -88,6 +108,10 @@ const (
 // LinkReplaced says that Address has lost its login, or its place, to
 // Replacement. No personal data: the subjects are HMACs under a key that never
 // leaves the workers, good for comparing and for nothing else.
+//
+// Where the login went to another user (ReplacedOtherOwner) the event speaks to the
+// one who lost it: Replacement by its id is all that it says of the other user's
+// link; the differences, the replacement's subject among them, stay out.
 type LinkReplaced struct {
 	Address
 	Nickname               string         `json:"nickname,omitempty"`

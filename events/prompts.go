@@ -35,6 +35,37 @@ type ConsentRequired struct {
 	Reason string `json:"reason"`
 }
 
+// The reasons of a ConsentFailed that we give. Beside them stands what the
+// redirect brought in place of a code (RFC 6749 section 4.1.2.1, OIDC Core section
+// 3.1.2.6) where it is a snake_case word, such as access_denied.
+const (
+	ConsentOutcomeUnknown = "outcome_unknown" // the code was presented, nobody knows with what result
+	ConsentCodeRejected   = "code_rejected"   // the provider does not take the code (invalid_grant)
+	ConsentRefused        = "refused"         // the redirect brought an error that is no word of ours
+	ConsentAccessDenied   = "access_denied"   // the user, or the provider, said no
+	ConsentNewerConsent   = "newer_consent"   // the link has a consent that is newer than this one
+	ConsentOurFault       = "our_fault"       // the provider refuses our registration or our request
+
+	// A hold that ended without the replacement.
+	ConsentRejected    = "rejected"     // somebody decided against it
+	ConsentHoldExpired = "hold_expired" // nobody decided in time
+
+	// A redirect that does not belong to its flow, or came too late.
+	ConsentExpired = "expired"
+
+	// An answer that says the wrong thing, or is not signed as it should be.
+	ConsentWrongNonce     = "wrong_nonce"
+	ConsentWrongIssuer    = "wrong_issuer"
+	ConsentWrongAudience  = "wrong_audience"
+	ConsentWrongParty     = "wrong_party" // azp
+	ConsentWrongAlgorithm = "wrong_algorithm"
+	ConsentWrongSignature = "wrong_signature"
+	ConsentNoSubject      = "no_subject"
+	ConsentMissing        = "missing" // no ID token where there must be one
+	ConsentMalformed      = "malformed"
+	ConsentAtHash         = "at_hash" // the access token is not the one the ID token speaks of
+)
+
 // ConsentFailed says that a consent flow came to nothing. The link, if it had a
 // token before, is as it was.
 type ConsentFailed struct {
@@ -42,7 +73,9 @@ type ConsentFailed struct {
 	Nickname   string `json:"nickname,omitempty"`
 	Generation uint64 `json:"generation,omitempty"`
 	Consent    uint64 `json:"consent,omitempty"`
-	Reason     string `json:"reason"` // outcome_unknown, refused, unverified …
+	// Reason is one of the words above, or a newer one: programs take what they do
+	// not know for a failure like any other.
+	Reason string `json:"reason"`
 }
 
 // LinkRecovered withdraws an earlier prompt: the link works again without the user.

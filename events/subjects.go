@@ -35,6 +35,9 @@ func (s Subjects) Timer(a Address) string { return s.base() + ".timer." + a.Toke
 // Due is where a link's schedule fires.
 func (s Subjects) Due(a Address) string { return s.base() + ".due." + a.Token() }
 
+// API is where the API's verb is asked for in a tenant. Verbs are [a-z0-9-]{1,32}.
+func (s Subjects) API(tenant, verb string) string { return s.base() + ".api." + tenant + "." + verb }
+
 // DeadOf is where the dead letter of any message goes, also of one whose subject
 // nobody understands: the original subject, with the prefix moved before "dead".
 func (s Subjects) DeadOf(subject string) string {
@@ -59,6 +62,9 @@ func (s Subjects) OutFilter(a Address, n Name) string { return s.filter("out", a
 
 // LiveFilter selects republished outputs; empty means any, as in OutFilter.
 func (s Subjects) LiveFilter(a Address, n Name) string { return s.filter("live", a, n) }
+
+// APIAll selects one verb of all tenants.
+func (s Subjects) APIAll(verb string) string { return s.API("*", verb) }
 
 // InAll, OutAll, LiveAll, TimerAll, DueAll and DeadAll select everything of a kind.
 func (s Subjects) InAll() string    { return s.base() + ".in.>" }
@@ -103,6 +109,16 @@ func (s Subjects) ParseDue(subject string) (Address, error) {
 // ParseTimer inverts Timer.
 func (s Subjects) ParseTimer(subject string) (Address, error) {
 	return s.parseAddress("timer", subject)
+}
+
+// ParseAPI inverts API.
+func (s Subjects) ParseAPI(subject string) (tenant, verb string, err error) {
+	rest, ok := s.cut("api", subject)
+	tenant, verb, two := strings.Cut(rest, ".")
+	if !ok || !two || !validName(tenant) || !validName(verb) {
+		return "", "", errSubject
+	}
+	return tenant, verb, nil
 }
 
 // ParseDead inverts DeadOf: it returns the subject of the message that died.

@@ -22,18 +22,20 @@ func TestSubjects(t *testing.T) {
 		s.Dead(l1, events.NameTokenExpired):            "regrant.dead.in.t.p.L1.token-expired",
 		s.DeadOf("regrant.in.odd"):                     "regrant.dead.in.odd",
 		s.DeadOf("elsewhere.x"):                        "regrant.dead.elsewhere.x",
+		s.API("t", "consent-begin"):                    "regrant.api.t.consent-begin",
+		s.APIAll("list"):                               "regrant.api.*.list",
 		s.InFilter("p"):                                "regrant.in.*.p.>",
 		s.DueFilter("p"):                               "regrant.due.*.p.*",
 		s.OutOf(l1):                                    "regrant.out.t.p.L1.*",
 		s.OutFilter(events.Address{Provider: "p"}, ""): "regrant.out.*.p.*.*",
 		s.LiveFilter(l1, events.NameTokenRotated):      "regrant.live.t.p.L1.token-rotated",
-		s.InAll():    "regrant.in.>",
-		s.OutAll():   "regrant.out.>",
-		s.LiveAll():  "regrant.live.>",
-		s.TimerAll(): "regrant.timer.>",
-		s.DueAll():   "regrant.due.>",
-		s.DeadAll():  "regrant.dead.>",
-		events.Subjects{Prefix: "eu.cell-2"}.Due(l1): "eu.cell-2.due.t.p.L1",
+		s.InAll():                                      "regrant.in.>",
+		s.OutAll():                                     "regrant.out.>",
+		s.LiveAll():                                    "regrant.live.>",
+		s.TimerAll():                                   "regrant.timer.>",
+		s.DueAll():                                     "regrant.due.>",
+		s.DeadAll():                                    "regrant.dead.>",
+		events.Subjects{Prefix: "eu.cell-2"}.Due(l1):   "eu.cell-2.due.t.p.L1",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -61,6 +63,9 @@ func TestParsingInvertsBuilding(t *testing.T) {
 		if a, err := s.ParseDue(s.Due(l1)); a != l1 || err != nil {
 			t.Errorf("due: %v %v", a, err)
 		}
+		if tenant, verb, err := s.ParseAPI(s.API("t", "consent-begin")); tenant != "t" || verb != "consent-begin" || err != nil {
+			t.Errorf("api: %v %v %v", tenant, verb, err)
+		}
 		if a, err := s.ParseTimer(s.Timer(l1)); a != l1 || err != nil {
 			t.Errorf("timer: %v %v", a, err)
 		}
@@ -83,6 +88,11 @@ func TestParseInRefuses(t *testing.T) {
 	}
 	for _, subject := range []string{"regrant.in.t.p.L1.token-rotated", "regrant.in.t.p.L1.nonsense", "regrant.in.t.p.L1."} {
 		if _, _, err := s.ParseIn(subject); !isInvalid(err, "subject", events.FaultUnknownType) {
+			t.Errorf("%q: %v", subject, err)
+		}
+	}
+	for _, subject := range []string{"", "regrant.api", "regrant.api.t", "regrant.api..list", "regrant.api.t.", "regrant.api.*.list", "regrant.api.t.list.x", "regrant.in.t.list"} {
+		if _, _, err := s.ParseAPI(subject); !isInvalid(err, "subject", events.FaultMalformed) {
 			t.Errorf("%q: %v", subject, err)
 		}
 	}
