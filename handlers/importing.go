@@ -101,12 +101,8 @@ func (im *Importer) Import(ctx context.Context, in ImportLine) error {
 		return err
 	}
 	if l.Subject != "" {
-		owner, err := im.Index.Claim(ctx, l.Tenant, l.Subject, l.Address)
-		if err != nil {
+		if err := im.own(ctx, l); err != nil {
 			return err
-		}
-		if owner != l.Address {
-			return &BadLine{"sub", "is the login of link " + owner.String() + " already"}
 		}
 	}
 	if err := im.Index.AddUser(ctx, im.Keys.User(l.Tenant, l.User), l.Address); err != nil {
@@ -120,6 +116,39 @@ func (im *Importer) Import(ctx context.Context, in ImportLine) error {
 	}
 	f := &finisher{Subjects: im.Subjects, Timers: im.Timers, Outputs: im.Outputs, known: newKnown(1), Limit: im.Budget.Recovery}
 	return f.finish(ctx, l, 1, false)
+}
+
+// own makes the link the owner of its login, unless that is somebody's.
+func (im *Importer) own(ctx context.Context, l links.Link) error {
+	for {
+		owner, err := im.Index.Owner(ctx, l.Tenant, l.Subject)
+		if err != nil {
+			return err
+		}
+		vacant, err := im.vacant(ctx, owner.Address, l.Address)
+		if err != nil {
+			return err
+		}
+		if !vacant {
+			return &BadLine{"sub", "is the login of link " + owner.Address.String() + " already"}
+		}
+		if err := im.Index.Take(ctx, l.Tenant, l.Subject, l.Address, owner.Revision); !errors.Is(err, links.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// vacant says whether a link may take a login from its owner: from nobody, from
+// itself, from an import that was cut short, and from a link that has ended.
+func (im *Importer) vacant(ctx context.Context, owner, by events.Address) (bool, error) {
+	if owner == (events.Address{}) || owner == by {
+		return true, nil
+	}
+	found, err := im.Store.Latest(ctx, owner)
+	if errors.Is(err, links.ErrNotFound) {
+		return true, nil
+	}
+	return err == nil && found.Link.Status.Ended(), err
 }
 
 func (im *Importer) link(in ImportLine) (links.Link, error) {

@@ -56,12 +56,25 @@ type Scanner interface {
 	Watch(ctx context.Context, filter events.Address, changed func(Stored)) error
 }
 
+// Owner is the link that a login belongs to, at a revision of the index. The zero
+// Address means nobody; the revision is then 0, or that of what a Release left.
+type Owner struct {
+	Address  events.Address
+	Revision uint64
+}
+
 // Index finds links by what is not in their address.
 type Index interface {
-	// Claim makes addr the live link of a subject if nobody is. Otherwise it returns
-	// the owner, which may be addr itself.
-	Claim(ctx context.Context, tenant, subject string, addr events.Address) (owner events.Address, err error)
-	// Release gives a claim back if addr still holds it.
+	// Owner returns the owner of a subject from whoever decides writes. Nobody is no error.
+	Owner(ctx context.Context, tenant, subject string) (Owner, error)
+	// Take makes addr the owner of a subject, whoever is, if the entry is still at
+	// the revision that Owner gave. Of several that take one revision, one does;
+	// taking what addr owns already raises the revision and is otherwise without
+	// effect. A store whose reply was lost repeats the identical write until it knows
+	// that addr owns the subject or that it was refused; if ctx ends first:
+	// ErrUnknown. ErrConflict.
+	Take(ctx context.Context, tenant, subject string, addr events.Address, revision uint64) error
+	// Release leaves a subject without an owner if addr still is.
 	Release(ctx context.Context, tenant, subject string, addr events.Address) error
 	// AddUser notes that a link belongs to a user, named by HMAC. Idempotent.
 	AddUser(ctx context.Context, user string, addr events.Address) error

@@ -34,36 +34,41 @@ func userKey(user string, a events.Address) string {
 	return "user." + a.Tenant + "." + user + "." + a.Provider + "." + a.Link
 }
 
-// Claim makes addr the owner of a subject if it has none, and returns the owner.
-func (s *Store) Claim(ctx context.Context, tenant, subject string, addr events.Address) (events.Address, error) {
-	if err := cmp.Or(usable(tenant, subject), addr.Validate()); err != nil {
-		return events.Address{}, err
+// Owner returns the owner of a subject as the stream's leader has it.
+func (s *Store) Owner(ctx context.Context, tenant, subject string) (links.Owner, error) {
+	if err := usable(tenant, subject); err != nil {
+		return links.Owner{}, err
 	}
-	owner, err := s.claim(ctx, subjectKey(tenant, subject), addr)
+	now, err := s.index.leader(ctx, subjectKey(tenant, subject))
 	if err != nil {
-		return events.Address{}, fmt.Errorf("claim a subject for %s: %w", addr, err)
+		return links.Owner{}, fmt.Errorf("owner of a subject in %s: %w", tenant, err)
 	}
-	return owner, nil
+	if !now.live {
+		return links.Owner{Revision: now.revision}, nil
+	}
+	a, err := now.owner()
+	return links.Owner{Address: a, Revision: now.revision}, err
 }
 
-func (s *Store) claim(ctx context.Context, key string, addr events.Address) (events.Address, error) {
+// Take makes addr the owner of a subject whose entry is at the revision. After a
+// lost answer, ErrConflict can also mean that it was and that somebody has taken
+// the subject since; whoever reads again sees who.
+func (s *Store) Take(ctx context.Context, tenant, subject string, addr events.Address, revision uint64) error {
+	if err := cmp.Or(usable(tenant, subject), addr.Validate()); err != nil {
+		return err
+	}
 	value, err := json.Marshal(addr)
 	if err != nil {
-		return events.Address{}, err
+		return err
 	}
-	for {
-		now, err := s.index.leader(ctx, key)
-		if err != nil {
-			return events.Address{}, err
-		}
-		if now.live {
-			return now.owner()
-		}
-		_, err = s.index.write(ctx, key, value, now.revision)
-		if !errors.Is(err, errRefused) {
-			return addr, err
-		}
+	_, err = s.index.write(ctx, subjectKey(tenant, subject), value, revision)
+	if errors.Is(err, errRefused) {
+		err = links.ErrConflict
 	}
+	if err != nil {
+		return fmt.Errorf("take a subject for %s: %w", addr, err)
+	}
+	return nil
 }
 
 func (e entry) owner() (a events.Address, err error) {
@@ -73,7 +78,7 @@ func (e entry) owner() (a events.Address, err error) {
 	return a, nil
 }
 
-// Release gives a claim back if addr holds it. Whatever becomes of one try, the
+// Release leaves a subject without an owner if addr is. Whatever becomes of one try, the
 // next one begins with a look at who holds it.
 func (s *Store) Release(ctx context.Context, tenant, subject string, addr events.Address) error {
 	if err := cmp.Or(usable(tenant, subject), addr.Validate()); err != nil {

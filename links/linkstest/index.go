@@ -1,6 +1,7 @@
 package linkstest
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -9,29 +10,82 @@ import (
 	"github.com/regrant/regrant/links"
 )
 
-func claimAndRelease(t *testing.T, s Stores) {
-	expectOwner(t, s.Index, address(1), address(1))
-	expectOwner(t, s.Index, address(1), address(1)) // again: as after a lost reply
-	expectOwner(t, s.Index, address(2), address(1))
-	release(t, s.Index, address(2)) // not the owner: without effect
-	expectOwner(t, s.Index, address(2), address(1))
-	release(t, s.Index, address(1))
-	release(t, s.Index, address(1))
-	expectOwner(t, s.Index, address(2), address(2))
-	expectOwner(t, s.Index, address(1), address(2))
+// ownership follows one subject through every way in which it changes hands.
+func ownership(t *testing.T, s Stores) {
+	unowned := expectOwner(t, s.Index, events.Address{})
+	if unowned != 0 {
+		t.Errorf("a subject without a history is at revision %d, want 0", unowned)
+	}
+	take(t, s.Index, address(1), unowned)
+	first := expectOwner(t, s.Index, address(1))
+	take(t, s.Index, address(1), first) // its own: fine
+	again := expectOwner(t, s.Index, address(1))
+	take(t, s.Index, address(2), again)
+	second := expectOwner(t, s.Index, address(2))
+	for _, passed := range []uint64{unowned, first, second + 1} {
+		refused(t, s.Index, address(3), passed)
+		refused(t, s.Index, address(2), passed)
+	}
+	release(t, s.Index, address(1)) // was the owner, is not: without effect
+	release(t, s.Index, address(3)) // never was
+	if now := expectOwner(t, s.Index, address(2)); now != second {
+		t.Errorf("revision %d after releases of others, want %d", now, second)
+	}
+	take(t, s.Index, address(3), second)
+	expectOwner(t, s.Index, address(3))
+}
 
-	// The same subject in another tenant is another subject.
+// releases gives a subject back and takes it again. What was read before a
+// release must not do afterwards: between the two it may have had another owner.
+func releases(t *testing.T, s Stores) {
+	take(t, s.Index, address(1), 0)
+	before := expectOwner(t, s.Index, address(1))
+	release(t, s.Index, address(1))
+	left := expectOwner(t, s.Index, events.Address{})
+	release(t, s.Index, address(1))
+	if again := expectOwner(t, s.Index, events.Address{}); again != left {
+		t.Errorf("a second release left revision %d, the first one %d", again, left)
+	}
+	refused(t, s.Index, address(2), before)
+	refused(t, s.Index, address(2), 0)
+	take(t, s.Index, address(2), left)
+	expectOwner(t, s.Index, address(2))
+}
+
+// subjectsAreApart: the same subject in another tenant is another subject.
+func subjectsAreApart(t *testing.T, s Stores) {
+	take(t, s.Index, address(1), 0)
 	other := events.Address{Tenant: "other", Provider: "op", Link: "link-1"}
-	if owner, err := s.Index.Claim(bounded(t), "other", "subject", other); err != nil || owner != other {
-		t.Errorf("claim in another tenant: %s, %v", owner, err)
+	if err := s.Index.Take(bounded(t), "other", "subject", other, 0); err != nil {
+		t.Errorf("take in another tenant: %v", err)
+	}
+	if err := s.Index.Take(bounded(t), "default", "subject-2", address(2), 0); err != nil {
+		t.Errorf("take another subject: %v", err)
+	}
+	expectOwner(t, s.Index, address(1))
+}
+
+// expectOwner returns the revision at which the subject is owned as wanted.
+func expectOwner(t *testing.T, x links.Index, want events.Address) uint64 {
+	t.Helper()
+	owner, err := x.Owner(bounded(t), "default", "subject")
+	if err != nil || owner.Address != want {
+		t.Fatalf("owner %s, %v; want %s", owner.Address, err, want)
+	}
+	return owner.Revision
+}
+
+func take(t *testing.T, x links.Index, a events.Address, revision uint64) {
+	t.Helper()
+	if err := x.Take(bounded(t), "default", "subject", a, revision); err != nil {
+		t.Fatalf("take at %d for %s: %v", revision, a, err)
 	}
 }
 
-func expectOwner(t *testing.T, x links.Index, a, want events.Address) {
+func refused(t *testing.T, x links.Index, a events.Address, revision uint64) {
 	t.Helper()
-	owner, err := x.Claim(bounded(t), "default", "subject", a)
-	if err != nil || owner != want {
-		t.Errorf("claim for %s: owner %s, %v; want %s", a, owner, err, want)
+	if err := x.Take(bounded(t), "default", "subject", a, revision); !errors.Is(err, links.ErrConflict) {
+		t.Errorf("take at the passed revision %d for %s: %v, want ErrConflict", revision, a, err)
 	}
 }
 
@@ -42,26 +96,56 @@ func release(t *testing.T, x links.Index, a events.Address) {
 	}
 }
 
-// claimRace claims, and after a release claims again: a subject that was given
-// back must be as good as a new one.
-func claimRace(t *testing.T, s Stores) {
-	for range 2 {
-		owners := make([]events.Address, workers)
+// takeRace lets many take one revision: of a subject that nobody had, of one
+// that has an owner, and of one that was given back.
+func takeRace(t *testing.T, s Stores) {
+	for round := range 3 {
+		before, err := s.Index.Owner(bounded(t), "default", "subject")
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make([]error, workers)
 		race(workers, func(i int) {
-			var err error
-			if owners[i], err = s.Index.Claim(bounded(t), "default", "subject", address(i)); err != nil {
+			errs[i] = s.Index.Take(bounded(t), "default", "subject", address(round*workers+i), before.Revision)
+		})
+		winner := oneWinner(t, errs, links.ErrConflict)
+		expectOwner(t, s.Index, address(round*workers+winner))
+		if round == 1 {
+			release(t, s.Index, address(round*workers+winner))
+		}
+	}
+}
+
+// transferRace lets every worker become the owner once: the chain of owners that
+// they displaced has each of them in it once, and ends with the last.
+func transferRace(t *testing.T, s Stores) {
+	displaced := make([]events.Address, workers)
+	race(workers, func(i int) {
+		for {
+			now, err := s.Index.Owner(bounded(t), "default", "subject")
+			if err == nil {
+				err = s.Index.Take(bounded(t), "default", "subject", address(i), now.Revision)
+			}
+			if errors.Is(err, links.ErrConflict) {
+				continue
+			}
+			if err != nil {
 				t.Errorf("worker %d: %v", i, err)
 			}
-		})
-		for i, o := range owners {
-			if o != owners[0] {
-				t.Errorf("workers 0 and %d were told of owners %s and %s", i, owners[0], o)
-			}
+			displaced[i] = now.Address
+			return
 		}
-		if won := slices.IndexFunc(owners, func(o events.Address) bool { return o == owners[0] }); won < 0 || owners[0].Link == "" {
-			t.Errorf("nobody owns the subject")
+	})
+	seen := map[events.Address]bool{}
+	for i, a := range displaced {
+		if seen[a] {
+			t.Errorf("%s was displaced twice, by worker %d the second time", a, i)
 		}
-		release(t, s.Index, owners[0])
+		seen[a] = true
+	}
+	now, err := s.Index.Owner(bounded(t), "default", "subject")
+	if err != nil || seen[now.Address] {
+		t.Errorf("the last owner is %s, %v, which was displaced: %v", now.Address, err, seen[now.Address])
 	}
 }
 
@@ -97,7 +181,7 @@ func expectLinks(t *testing.T, x links.Index, tenant, user string, want ...event
 }
 
 // indexNames: an index is asked with names from outside this package's reach; a
-// wildcard in one would list or claim for everybody.
+// wildcard in one would list or take for everybody.
 func indexNames(t *testing.T, s Stores) {
 	if err := s.Index.AddUser(bounded(t), "user", address(1)); err != nil {
 		t.Fatal(err)
@@ -109,8 +193,11 @@ func indexNames(t *testing.T, s Stores) {
 		if err := s.Index.AddUser(bounded(t), name, address(1)); err == nil {
 			t.Errorf("user %q was added", name)
 		}
-		if _, err := s.Index.Claim(bounded(t), "default", name, address(1)); err == nil {
-			t.Errorf("subject %q was claimed", name)
+		if _, err := s.Index.Owner(bounded(t), "default", name); err == nil {
+			t.Errorf("subject %q was looked up", name)
+		}
+		if err := s.Index.Take(bounded(t), "default", name, address(1), 0); err == nil {
+			t.Errorf("subject %q was taken", name)
 		}
 		if err := s.Index.Release(bounded(t), "default", name, address(1)); err == nil {
 			t.Errorf("subject %q was released", name)
@@ -118,5 +205,8 @@ func indexNames(t *testing.T, s Stores) {
 	}
 	if found, err := s.Index.OfUser(bounded(t), "*", "user"); err == nil {
 		t.Errorf("links of tenant *: %v, want an error", found)
+	}
+	if err := s.Index.Take(bounded(t), "default", "subject", events.Address{Tenant: "*", Provider: "op", Link: "link-1"}, 0); err == nil {
+		t.Error("a malformed address became an owner")
 	}
 }

@@ -43,8 +43,11 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"watch filters":                       watchFilters,
 		"watch keeps the order of a link":     watchOrder,
 		"watch ends with its context":         watchEnds,
-		"claim and release":                   claimAndRelease,
-		"claim race has one winner":           claimRace,
+		"owners of a subject":                 ownership,
+		"a subject that was given back":       releases,
+		"subjects are apart":                  subjectsAreApart,
+		"a revision of a subject is won once": takeRace,
+		"every owner is displaced once":       transferRace,
 		"users":                               users,
 		"index refuses what would be a query": indexNames,
 	} {

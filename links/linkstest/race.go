@@ -35,20 +35,31 @@ func createRace(t *testing.T, s Stores) {
 		l.User = fmt.Sprint("user of worker ", i)
 		_, errs[i] = s.Store.Create(ctx, l)
 	})
+	winner := oneWinner(t, errs, links.ErrExists)
+	if got, want := latest(t, s.Store, address(1)).Link.User, fmt.Sprint("user of worker ", winner); got != want {
+		t.Errorf("stored %q, the winner wrote %q", got, want)
+	}
+}
+
+// oneWinner returns the worker without an error, who must be the only one; the
+// others were told that they lost.
+func oneWinner(t *testing.T, errs []error, lost error) int {
+	t.Helper()
 	winner := -1
 	for i, err := range errs {
 		switch {
 		case err == nil && winner >= 0:
-			t.Errorf("workers %d and %d both created the link", winner, i)
+			t.Errorf("workers %d and %d both won", winner, i)
 		case err == nil:
 			winner = i
-		case !errors.Is(err, links.ErrExists):
+		case !errors.Is(err, lost):
 			t.Errorf("worker %d: %v", i, err)
 		}
 	}
-	if got, want := latest(t, s.Store, address(1)).Link.User, fmt.Sprint("user of worker ", winner); got != want {
-		t.Errorf("stored %q, the winner wrote %q", got, want)
+	if winner < 0 {
+		t.Fatal("nobody won")
 	}
+	return winner
 }
 
 // revisionRace lets every worker win one compare-and-set. The count in the

@@ -182,10 +182,11 @@ func endedContext(t *testing.T, s Stores) {
 	_, latestErr := s.Store.Latest(ctx, address(1))
 	_, createErr := s.Store.Create(ctx, Sample(address(2)))
 	_, updateErr := s.Store.Update(ctx, changed, v.Revision)
-	_, claimErr := s.Index.Claim(ctx, "default", "hmac", address(1))
+	_, ownerErr := s.Index.Owner(ctx, "default", "hmac")
 	_, userErr := s.Index.OfUser(ctx, "default", "hmac")
 	for name, err := range map[string]error{
-		"Get": getErr, "Latest": latestErr, "Create": createErr, "Update": updateErr, "Claim": claimErr, "OfUser": userErr,
+		"Get": getErr, "Latest": latestErr, "Create": createErr, "Update": updateErr, "Owner": ownerErr, "OfUser": userErr,
+		"Take":    s.Index.Take(ctx, "default", "hmac", address(1), 0),
 		"Release": s.Index.Release(ctx, "default", "hmac", address(1)),
 		"AddUser": s.Index.AddUser(ctx, "hmac", address(1)),
 		"List":    s.Scanner.List(ctx, events.Address{}, func(links.Stored) bool { return true }),

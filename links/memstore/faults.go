@@ -14,10 +14,13 @@ type Op string
 
 // The methods that can be hit.
 const (
-	Get    Op = "get"
-	Latest Op = "latest"
-	Create Op = "create"
-	Update Op = "update"
+	Get     Op = "get"
+	Latest  Op = "latest"
+	Create  Op = "create"
+	Update  Op = "update"
+	Owner   Op = "owner"
+	Take    Op = "take"
+	Release Op = "release"
 )
 
 // Fault is what happens to one call, once. Its zero value but for Op fails a
@@ -26,11 +29,12 @@ type Fault struct {
 	// Op is the method to hit.
 	Op Op
 	// Match chooses the call by what it writes, or by the address alone for a
-	// read; nil takes the next one.
+	// read; nil takes the next one. A call to the index shows a link with the
+	// subject and the address that it names, Owner one with the tenant alone.
 	Match func(links.Link) bool
 	// Err is the answer; nil means links.ErrUnknown.
 	Err error
-	// Applied lets a write take place, and only its answer is replaced by Err. A
+	// Applied lets a call take place, and only its answer is replaced by Err. A
 	// write that its revision refuses is answered as without a fault.
 	Applied bool
 	// Reached, if set, is closed when the call has come.
@@ -77,6 +81,24 @@ func (q *faults) take(op Op, l links.Link) *Fault {
 	f := q.queue[i]
 	q.queue = slices.Delete(q.queue, i, i+1)
 	return &f
+}
+
+// around carries out a call with the fault that awaits it, if any.
+func (q *faults) around(ctx context.Context, op Op, l links.Link, effect func() error) error {
+	f := q.take(op, l)
+	if f != nil {
+		if err := f.before(ctx); err != nil {
+			return err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := effect()
+	if err == nil && f != nil && f.Applied {
+		return f.answer()
+	}
+	return err
 }
 
 // before is the part of a fault that precedes the effect. A nil error lets the call go on.

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
 )
 
 // name is the form of a tenant, of an HMAC in base64url and of nothing that a
@@ -31,32 +32,60 @@ type (
 	user    struct{ tenant, hmac string }
 )
 
-// Claim makes addr the owner of a subject if it has none, and returns the owner.
-func (s *Store) Claim(ctx context.Context, tenant, hmac string, addr events.Address) (events.Address, error) {
-	if err := cmp.Or(usable(ctx, tenant, hmac), addr.Validate()); err != nil {
-		return events.Address{}, err
+// Owner returns the owner of a subject.
+func (s *Store) Owner(ctx context.Context, tenant, hmac string) (links.Owner, error) {
+	if err := usable(ctx, tenant, hmac); err != nil {
+		return links.Owner{}, err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	key := subject{tenant, hmac}
-	if owner, taken := s.subjects[key]; taken {
-		return owner, nil
-	}
-	s.subjects[key] = addr
-	return addr, nil
+	var found links.Owner
+	asked := links.Link{Address: events.Address{Tenant: tenant}, Subject: hmac}
+	err := s.faults.around(ctx, Owner, asked, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		found = s.subjects[subject{tenant, hmac}]
+		return nil
+	})
+	return found, err
 }
 
-// Release gives a claim back if addr holds it.
+// Take makes addr the owner of a subject whose entry is at the revision.
+func (s *Store) Take(ctx context.Context, tenant, hmac string, addr events.Address, revision uint64) error {
+	return s.reown(ctx, Take, tenant, hmac, addr, func(now links.Owner) (links.Owner, error) {
+		if now.Revision != revision {
+			return now, links.ErrConflict
+		}
+		return links.Owner{Address: addr}, nil
+	})
+}
+
+// Release leaves a subject without an owner if addr is.
 func (s *Store) Release(ctx context.Context, tenant, hmac string, addr events.Address) error {
+	return s.reown(ctx, Release, tenant, hmac, addr, func(now links.Owner) (links.Owner, error) {
+		if now.Address == addr {
+			now.Address = events.Address{}
+		}
+		return now, nil
+	})
+}
+
+// reown replaces an entry by what change makes of it, at a revision of its own.
+func (s *Store) reown(ctx context.Context, op Op, tenant, hmac string, addr events.Address, change func(now links.Owner) (links.Owner, error)) error {
 	if err := cmp.Or(usable(ctx, tenant, hmac), addr.Validate()); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if key := (subject{tenant, hmac}); s.subjects[key] == addr {
-		delete(s.subjects, key)
-	}
-	return nil
+	return s.faults.around(ctx, op, links.Link{Address: addr, Subject: hmac}, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		key := subject{tenant, hmac}
+		next, err := change(s.subjects[key])
+		if err != nil || next == s.subjects[key] {
+			return err
+		}
+		s.revision++
+		next.Revision = s.revision
+		s.subjects[key] = next
+		return nil
+	})
 }
 
 // AddUser notes that a link belongs to a user.

@@ -19,7 +19,7 @@ type Store struct {
 	records  map[events.Address]record
 	watches  map[*watch]struct{}
 	running  sync.WaitGroup
-	subjects map[subject]events.Address
+	subjects map[subject]links.Owner // one without an address was released
 	users    map[user]map[events.Address]struct{}
 }
 
@@ -37,7 +37,7 @@ func New(now func() time.Time) *Store {
 		now:      now,
 		records:  map[events.Address]record{},
 		watches:  map[*watch]struct{}{},
-		subjects: map[subject]events.Address{},
+		subjects: map[subject]links.Owner{},
 		users:    map[user]map[events.Address]struct{}{},
 	}
 }
@@ -56,21 +56,18 @@ func (s *Store) read(ctx context.Context, op Op, a events.Address) (links.Stored
 	if err := a.Validate(); err != nil {
 		return links.Stored{}, err
 	}
-	if f := s.faults.take(op, links.Link{Address: a}); f != nil {
-		if err := f.before(ctx); err != nil {
-			return links.Stored{}, err
+	var found links.Stored
+	err := s.faults.around(ctx, op, links.Link{Address: a}, func() (err error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		r, ok := s.records[a]
+		if !ok {
+			return links.ErrNotFound
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return links.Stored{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.records[a]
-	if !ok {
-		return links.Stored{}, links.ErrNotFound
-	}
-	return r.decode()
+		found, err = r.decode()
+		return err
+	})
+	return found, err
 }
 
 // Create stores a new link.
@@ -102,20 +99,15 @@ func (s *Store) write(ctx context.Context, op Op, l links.Link, check func(old r
 	if err != nil {
 		return 0, err
 	}
-	f := s.faults.take(op, l)
-	if f != nil {
-		if err := f.before(ctx); err != nil {
-			return 0, err
-		}
-	}
-	if err := ctx.Err(); err != nil {
+	var revision uint64
+	err = s.faults.around(ctx, op, l, func() (err error) {
+		revision, err = s.put(l.Address, data, check)
+		return err
+	})
+	if err != nil {
 		return 0, err
 	}
-	revision, err := s.put(l.Address, data, check)
-	if err == nil && f != nil && f.Applied {
-		return 0, f.answer()
-	}
-	return revision, err
+	return revision, nil
 }
 
 // put is the one place where a record changes: under the mutex, with the check.

@@ -97,6 +97,54 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
+// TestIndexFaults: what is said of a take or a release, and who owns the subject.
+func TestIndexFaults(t *testing.T) {
+	other := events.Address{Tenant: "default", Provider: "op", Link: "link-2"}
+	others := func(l links.Link) bool { return l.Address == other && l.Subject == "subject" }
+	for name, c := range map[string]struct {
+		fault memstore.Fault
+		call  func(*memstore.Store, uint64) error
+		want  error
+		owner events.Address
+	}{
+		"take, not applied":    {memstore.Fault{Op: memstore.Take, Match: others}, take(other), links.ErrUnknown, address},
+		"take, answer lost":    {memstore.Fault{Op: memstore.Take, Match: others, Applied: true}, take(other), links.ErrUnknown, other},
+		"take of another":      {memstore.Fault{Op: memstore.Take, Match: others}, take(address), nil, address},
+		"release, not applied": {memstore.Fault{Op: memstore.Release}, release(address), links.ErrUnknown, address},
+		"release, answer lost": {memstore.Fault{Op: memstore.Release, Applied: true}, release(address), links.ErrUnknown, events.Address{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New(time.Now)
+			if err := s.Take(t.Context(), "default", "subject", address, 0); err != nil {
+				t.Fatal(err)
+			}
+			s.Inject(c.fault)
+			before, err := s.Owner(t.Context(), "default", "subject")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.call(s, before.Revision); !errors.Is(err, c.want) || (c.want == nil && err != nil) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if now, err := s.Owner(t.Context(), "default", "subject"); err != nil || now.Address != c.owner {
+				t.Errorf("owner %s, %v; want %s", now.Address, err, c.owner)
+			}
+		})
+	}
+}
+
+func take(a events.Address) func(*memstore.Store, uint64) error {
+	return func(s *memstore.Store, revision uint64) error {
+		return s.Take(context.Background(), "default", "subject", a, revision)
+	}
+}
+
+func release(a events.Address) func(*memstore.Store, uint64) error {
+	return func(s *memstore.Store, _ uint64) error {
+		return s.Release(context.Background(), "default", "subject", a)
+	}
+}
+
 func TestFaultsAreUsedOnceAndInOrder(t *testing.T) {
 	s, _, _ := created(t)
 	first, second := errors.New("first"), errors.New("second")
