@@ -103,8 +103,6 @@ type Found struct {
 	Customer string `json:"customer,omitzero"`
 	// Grant is what the answer says of itself. Its Sealed is not used here.
 	Grant links.Grant `json:"grant"`
-	// Claims are digests of the ID token's custom claims, by name.
-	Claims map[string]string `json:"claims,omitzero"`
 }
 
 // Encode returns the stored form of a flow.

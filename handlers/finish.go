@@ -49,11 +49,12 @@ func (f *finisher) finish(ctx context.Context, l links.Link, unsent uint64, rear
 }
 
 func (f *finisher) arm(ctx context.Context, l links.Link, rearm bool) error {
-	if l.Due.IsZero() || (!rearm && f.known.of(l.Address).armed >= l.DueNumber) {
+	at := l.Alarm()
+	if at.IsZero() || (!rearm && f.known.of(l.Address).armed >= l.DueNumber) {
 		return nil
 	}
 	return f.Probe.around(StepTimer, l.Address, func() error {
-		return f.Timers.Arm(ctx, l.Address, l.DueNumber, l.Due)
+		return f.Timers.Arm(ctx, l.Address, l.DueNumber, at)
 	})
 }
 

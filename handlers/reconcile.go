@@ -72,7 +72,10 @@ func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
 		r.h.sights.see(cur.ID, r.h.Clock(), 1).Standing == links.Watched {
 		return false // somebody may be at it: not settled, not ours yet
 	}
-	if l.Status == links.Refreshing || l.IsDue(r.h.Clock().Add(-r.h.Budget.Recovery)) {
+	if l.Exchange != nil && r.h.sights.see(l.Exchange.ID, r.h.Clock(), 1).Standing == links.Watched {
+		return false // as with an attempt
+	}
+	if l.Status == links.Refreshing || l.Exchange != nil || overdue(l, r.h.Clock().Add(-r.h.Budget.Recovery)) {
 		return r.wake(ctx, l)
 	}
 	if err := r.h.fin.finish(ctx, l, everythingMayBeStored, true); err != nil {
@@ -80,6 +83,12 @@ func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
 		return false
 	}
 	return true
+}
+
+// overdue says that whatever was to happen by then has not.
+func overdue(l links.Link, then time.Time) bool {
+	at := l.Alarm()
+	return !at.IsZero() && !then.Before(at)
 }
 
 // wake runs the procedure as if the link's timer had fired. The end of a scan does

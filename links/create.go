@@ -10,7 +10,7 @@ import (
 // elsewhere. The caller fills in who and what; g.Sealed is bound to (1, 1).
 func Import(l Link, g Grant, o Origin, now time.Time, r Rules, jitter float64) Link {
 	l.Version = Version
-	l.Generation, l.Consent = 0, 1
+	l.Generation, l.Consent, l.Consented = 0, 1, 1
 	l.Scopes = g.Scopes
 	l = l.adopt(g, r, jitter)
 	l.Consents = []Consent{{Number: 1, At: now, Cause: string(events.CauseImport), Scopes: l.Scopes, Accounts: l.Accounts, Until: l.ConsentExpiresAt}}

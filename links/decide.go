@@ -101,9 +101,15 @@ const (
 	AskStore
 	// Future: the report names a generation that this record has not reached.
 	Future
+	// Resume: take up the flow whose exchange is open (D_XINTENT, D_XFAIL).
+	Resume
+	// LetGo: nobody decided on the held replacement in time.
+	LetGo
 )
 
-var actionNames = [...]string{"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future"}
+var actionNames = [...]string{
+	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go",
+}
 
 func (a Action) String() string { return actionNames[a] }
 
@@ -127,6 +133,9 @@ func (l Link) Decide(t Trigger, v View) Decision {
 			return Decision{Action: Finish, Reason: "stale"}
 		}
 	}
+	if d, settled := l.decideConsent(t, v); settled {
+		return d
+	}
 	switch l.Status {
 	case Active:
 		return l.decideActive(t, v)
@@ -141,6 +150,27 @@ func (l Link) Decide(t Trigger, v View) Decision {
 		return Decision{Action: Finish, Reason: "unverified"}
 	default:
 		return Decision{Action: Finish, Reason: string(l.Status)}
+	}
+}
+
+// decideConsent is what an open exchange and a hold have to say first. While the
+// exchange is open nothing is begun and nothing is judged; a report waits, for the
+// consent may fail and leave it to be done (model: ACTIVE && xopen).
+func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
+	switch {
+	case l.Exchange != nil && t.Timer && (l.Exchange.Again.IsZero() || !v.Now.Before(l.Exchange.Again)):
+		return Decision{Action: Resume, Reason: "exchange_open"}, true
+	case l.Exchange != nil && t.Timer:
+		return Decision{Action: Finish, Reason: "exchange_put_off"}, true
+	case l.Exchange != nil && (l.Status == Active || l.Status.open()):
+		if cur, ok := l.Current(); ok && v.See(cur.ID).Standing == Unsent {
+			return Decision{Action: Clear, Reason: "not_sent"}, true
+		}
+		return Decision{Action: Wait, Reason: "exchange_open"}, true
+	case t.Timer && l.HoldOver(v.Now):
+		return Decision{Action: LetGo, Reason: ReasonHoldExpired}, true
+	default:
+		return Decision{}, false
 	}
 }
 

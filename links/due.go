@@ -30,5 +30,32 @@ func (l Link) schedule(at time.Time, why DueFor) Link {
 	return l
 }
 
-// IsDue says whether the link's time has come.
+// rearm tells everybody that what Alarm looks at has changed.
+func (l Link) rearm() Link {
+	l.DueNumber++
+	return l
+}
+
+// Alarm is when the link's one timer is to fire: the earliest of all that it
+// waits for. Zero: it waits for nothing.
+func (l Link) Alarm() time.Time {
+	at := l.Due
+	if l.Hold != nil {
+		at = earliest(at, l.Hold.Until)
+	}
+	if l.Exchange != nil {
+		at = earliest(at, l.Exchange.Again)
+	}
+	return at
+}
+
+// earliest of two times, of which zero means never.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+// IsDue says whether the time has come for what Due is about.
 func (l Link) IsDue(now time.Time) bool { return !l.Due.IsZero() && !now.Before(l.Due) }

@@ -10,8 +10,9 @@ import (
 	"github.com/regrant/regrant/events"
 )
 
-// Version is the layout of the record that this code writes.
-const Version = 1
+// Version is the layout of the record that this code writes. Layout 1 had no
+// reconsent: no exchange, no hold, no order of consents.
+const Version = 2
 
 // Bounds of the lists in a record. The record is read and written on every
 // refresh, so nothing in it may grow with a link's age.
@@ -68,6 +69,8 @@ type Consent struct {
 	Scopes   []string  `json:"scopes,omitzero"`
 	Accounts []string  `json:"accounts,omitzero"`
 	Until    time.Time `json:"until,omitzero"`
+	// Flow is the consent's own id; empty for one that was imported.
+	Flow string `json:"flow,omitzero"`
 }
 
 // Change is one line of a link's bounded history.
@@ -87,15 +90,27 @@ type Link struct {
 	User     string `json:"user"`
 	Nickname string `json:"nickname,omitzero"`
 	Status   Status `json:"status"`
-	// Generation counts committed token sets, Consent completed consents; both from 1.
+	// Generation counts committed token sets, from 1. Consent is the number of the
+	// consent that they come from. Both are 0 until the link's first consent is complete.
 	Generation uint64 `json:"generation"`
 	Consent    uint64 `json:"consent"`
+	// Consented counts completed consents, those included that wait for a decision.
+	Consented uint64 `json:"consented,omitzero"`
+	// ConsentOrder is the place of Consent among all consents to this login and others:
+	// the store's own time of the write before its code was presented.
+	ConsentOrder time.Time `json:"consent_order,omitzero"`
 	// Subject is the HMAC of (iss, client_id, sub); empty when the provider names nobody.
 	Subject string `json:"subject,omitzero"`
 	// ClientID is the registration that the grant was issued to.
-	ClientID string   `json:"client_id,omitzero"`
+	ClientID string `json:"client_id,omitzero"`
+	// Customer is the HMAC of the person behind the login, where the provider tells.
+	Customer string   `json:"customer,omitzero"`
 	Scopes   []string `json:"scopes,omitzero"`
 	Accounts []string `json:"accounts,omitzero"`
+	// AccountsUnknown says why Accounts is not known, where it was to be.
+	AccountsUnknown string `json:"accounts_unknown,omitzero"`
+	// Successor is the link that has this one's place, or its login.
+	Successor *events.Address `json:"successor,omitzero"`
 	// The clocks. Zero means unknown, which is not the same as never.
 	ExpiresAt        time.Time `json:"expires_at,omitzero"`
 	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
@@ -118,7 +133,12 @@ type Link struct {
 	// Failures counts presentations in a row that did not reach the provider or were put off by it.
 	Failures int `json:"failures,omitzero"`
 
-	// Due is when the link wants attention next, DueFor why, DueNumber the version of both.
+	// Exchange is the open exchange of a code; Hold a replacement that waits for a decision.
+	Exchange *Exchange `json:"exchange,omitzero"`
+	Hold     *Hold     `json:"hold,omitzero"`
+
+	// Due is when the link's tokens want attention next, DueFor why. DueNumber is the
+	// version of everything that Alarm looks at.
 	Due       time.Time `json:"due,omitzero"`
 	DueFor    DueFor    `json:"due_for,omitzero"`
 	DueNumber uint64    `json:"due_no,omitzero"`
@@ -148,9 +168,10 @@ func Decode(data []byte) (Link, error) {
 	if err := json.Unmarshal(data, &l); err != nil {
 		return Link{}, fmt.Errorf("%w: not JSON of a link", ErrRecord)
 	}
-	if l.Version != Version {
+	if l.Version < 1 || l.Version > Version {
 		return Link{}, fmt.Errorf("%w: layout %d, this worker knows %d: run the newer version", ErrRecord, l.Version, Version)
 	}
+	l.Version = Version // what an older layout lacks is zero, and means what it meant
 	return l, nil
 }
 
@@ -232,6 +253,12 @@ const (
 	changeCommit  = "committed"
 	changeVerdict = "verdict"
 	changeDoubt   = "restored"
+	changeConsent = "consented"
+	changeFailed  = "consent_failed"
+	changeLost    = "login_lost"
+	changeHeld    = "held"
+	changeDropped = "hold_dropped"
+	changeRevoked = "revoked"
 )
 
 func (l Link) remember(now time.Time, what, attempt string) Link {

@@ -126,7 +126,7 @@ func (l Link) announceRotation(g Grant, cause events.Cause, o Origin, now time.T
 	return l.announce(o, now, events.TokenRotated{
 		Address: l.Address, Generation: l.Generation, PreviousGeneration: l.Generation - 1, Consent: l.Consent, Cause: cause,
 		ExpiresAt: optional(l.ExpiresAt), RefreshExpiresAt: optional(l.RefreshExpiresAt), ConsentExpiresAt: optional(l.ConsentExpiresAt),
-		PreviousStillValid: r.PreviousStillValid, Scopes: l.Scopes, ScopesGained: gained, ScopesLost: lost,
+		PreviousStillValid: r.PreviousStillValid, Scopes: l.Scopes, ScopesGained: gained, ScopesLost: lost, ClaimsChanged: g.ClaimsChanged,
 		Comparison: events.Comparison(cmp.Or(g.Comparison, string(events.ComparisonUnknown))),
 	})
 }
@@ -159,7 +159,7 @@ func (l Link) Quarantine(c Claim, sealed []byte, reason string, o Origin, now ti
 // Judged says whether a verdict on this attempt still concerns the link: not
 // after a newer consent or generation, and once only (model: verdict).
 func (l Link) Judged(c Claim) bool {
-	return c.Consent == l.Consent && c.Generation == l.Generation && l.Lists(c.Attempt) && l.Status.open()
+	return c.Consent == l.Consent && c.Generation == l.Generation && l.Lists(c.Attempt) && l.Status.open() && l.Exchange == nil
 }
 
 // Condemn ends in ConsentRequired: the grant is dead, or its outcome stays

@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden record anew: only with a new layout version")
 
-const golden = "testdata/record.v1.json"
+const golden = "testdata/record.v2.json"
 
 // TestGoldenRecord holds the stored form still: records written by a released
 // version lie in buckets that nobody converts.
@@ -50,6 +50,21 @@ func TestGoldenRecord(t *testing.T) {
 	}
 }
 
+// A record of the first layout is read, and is written back in the present one.
+func TestRecordOfLayout1(t *testing.T) {
+	data, err := os.ReadFile("testdata/record.v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := links.Decode(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l.Version != links.Version || l.Generation != 5 || l.Consent != 2 || l.Numbered() != 3 {
+		t.Errorf("layout %d, generation %d, consent %d, next consent %d", l.Version, l.Generation, l.Consent, l.Numbered())
+	}
+}
+
 // TestGoldenRecordIsFull fails when a field was added and the golden record does not show it.
 func TestGoldenRecordIsFull(t *testing.T) {
 	v := reflect.ValueOf(full())
@@ -76,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	for name, data := range map[string]string{
 		"nothing": "", "not JSON": "canary", "cut short": encode(t, full())[:200], "no version": `{"tenant":"default"}`,
-		"a newer layout": `{"v":2}`, "an older one": `{"v":0}`, "another type": `{"v":1,"generation":"canary"}`, "a list": `[1]`,
+		"a newer layout": `{"v":3}`, "an older one": `{"v":0}`, "another type": `{"v":1,"generation":"canary"}`, "a list": `[1]`,
 	} {
 		_, err := links.Decode([]byte(data))
 		if !errors.Is(err, links.ErrRecord) {

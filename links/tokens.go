@@ -16,6 +16,8 @@ type Tokens struct {
 	Access, Refresh, ID secret.Value
 	Type                string
 	Issuer, Subject     string
+	// Claims are the ID token's custom claims, by name.
+	Claims map[string]json.RawMessage
 }
 
 type clearTokens struct {
@@ -25,13 +27,15 @@ type clearTokens struct {
 	Type    string `json:"token_type,omitzero"`
 	Issuer  string `json:"iss,omitzero"`
 	Subject string `json:"sub,omitzero"`
+
+	Claims map[string]json.RawMessage `json:"claims,omitzero"`
 }
 
 // MarshalClear returns the clear text to be sealed. It goes nowhere else.
 func (t Tokens) MarshalClear() ([]byte, error) {
 	return json.Marshal(clearTokens{
 		Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), ID: t.ID.Reveal(),
-		Type: t.Type, Issuer: t.Issuer, Subject: t.Subject,
+		Type: t.Type, Issuer: t.Issuer, Subject: t.Subject, Claims: t.Claims,
 	})
 }
 
@@ -43,7 +47,7 @@ func ParseTokens(clear []byte) (Tokens, error) {
 	}
 	return Tokens{
 		Access: secret.New(c.Access), Refresh: secret.New(c.Refresh), ID: secret.New(c.ID),
-		Type: c.Type, Issuer: c.Issuer, Subject: c.Subject,
+		Type: c.Type, Issuer: c.Issuer, Subject: c.Subject, Claims: c.Claims,
 	}, nil
 }
 

@@ -20,6 +20,10 @@ func full() links.Link {
 	l.RefreshExpiresAt, l.ConsentExpiresAt = now.Add(30*24*time.Hour), now.Add(90*24*time.Hour)
 	l = l.Keep(links.Claim{Attempt: "p", Consent: 2, Generation: 5}, links.KeptPending, []byte("sealed pending"), now)
 	l = l.Keep(links.Claim{Attempt: "c", Consent: 2, Generation: 5}, links.KeptCandidate, []byte("sealed candidate"), now)
+	l.Consented, l.ConsentOrder, l.Customer, l.AccountsUnknown = 3, now.Add(-24*time.Hour), "customer-hmac", "unreachable"
+	l.Successor = &events.Address{Tenant: "default", Provider: "op", Link: "link-2"}
+	l.Exchange = &links.Exchange{Flow: "flow-key", ID: "flow", Worker: "worker-1", At: now, Again: now.Add(time.Minute)}
+	l.Hold = &links.Hold{Flow: "held-key", ID: "held", Consent: 3, By: *l.Successor, Exists: true, Subject: "other-hmac", Until: now.Add(time.Hour)}
 	l.Consents = []links.Consent{{Number: 1, At: now, Cause: "import", Scopes: []string{"a"}}}
 	l.History = []links.Change{{At: now, What: "created", Generation: 1, Consent: 1}}
 	l.Outbox = []links.Entry{{Number: 9, Event: json.RawMessage(`{"number":9}`)}}
@@ -29,6 +33,23 @@ func full() links.Link {
 	l.Consents, l.History, l.Outbox = slices.Grow(l.Consents, 4), slices.Grow(l.History, 4), slices.Grow(l.Outbox, 4)
 	l.Scopes, l.Accounts = slices.Grow(l.Scopes, 4), slices.Grow(l.Accounts, 4)
 	return l
+}
+
+// completed is a consent to the same link that was asked for last.
+func completed(order time.Time) links.Completed {
+	g := grantFor(6, now)
+	g.Scopes, g.ScopesGiven, g.Comparison = []string{"b", "c"}, true, "same"
+	return links.Completed{
+		Flow: "flow-key", ID: "flow", Event: "event", Order: order, Subject: "subject-hmac", ClientID: "client",
+		Accounts: []string{"account-2"}, Grant: g,
+	}
+}
+
+func taken(order time.Time) links.Taken {
+	return links.Taken{
+		Flow: "flow-key", ID: "flow", Order: order, By: events.Address{Tenant: "default", Provider: "op", Link: "link-2"},
+		Reason: events.ReplacedDifferentLogin, Subject: "other-hmac", Scopes: []string{"b"}, Accounts: []string{"account-2"}, AccountsKnown: true,
+	}
 }
 
 var claimA = links.Claim{Attempt: "a", Consent: 2, Generation: 5}
@@ -54,12 +75,24 @@ var transitions = map[string]func(links.Link) links.Link{
 	},
 	"Park":       func(l links.Link) links.Link { return l.Park(claimA, []byte("s"), now, rules, 0.5) },
 	"Quarantine": func(l links.Link) links.Link { return l.Quarantine(claimA, []byte("s"), "subject", origin, now) },
-	"Condemn":    func(l links.Link) links.Link { return l.Condemn(links.ReasonGrantDead, origin, now) },
-	"Dead":       func(l links.Link) links.Link { return l.Dead(links.ReasonGrantDead, origin, now) },
-	"GiveUp":     func(l links.Link) links.Link { return l.GiveUp(view(rules, links.Over), origin) },
-	"Mark":       func(l links.Link) links.Link { return l.Mark(view(rules, links.Over), origin) },
-	"Postpone":   func(l links.Link) links.Link { return l.Postpone(now, rules, 0.5) },
-	"Clear":      func(l links.Link) links.Link { l, _ = l.Clear("a", now, time.Time{}, rules, 0.5); return l },
+	"Open": func(l links.Link) links.Link {
+		l, _ = l.Open(links.Exchange{Flow: "flow-key", ID: "flow", Worker: "w", At: now})
+		return l
+	},
+	"Close":         func(l links.Link) links.Link { return l.Close("flow-key") },
+	"PutOff":        func(l links.Link) links.Link { return l.PutOff("flow-key", now.Add(time.Hour)) },
+	"ConsentFailed": func(l links.Link) links.Link { return l.ConsentFailed(*l.Exchange, "code_rejected", origin, now) },
+	"Reconsent":     func(l links.Link) links.Link { return l.Reconsent(completed(now), origin, now, renewing(0.8), 0.5) },
+	"Lose":          func(l links.Link) links.Link { return l.Lose(taken(now), origin, now) },
+	"HoldFor":       func(l links.Link) links.Link { return l.HoldFor(taken(now), true, now.Add(time.Hour), origin, now) },
+	"LetGo":         func(l links.Link) links.Link { return l.LetGo(links.ReasonRejected, origin, now) },
+	"Revoke":        func(l links.Link) links.Link { return l.Revoke("logout", true, now, origin, now) },
+	"Condemn":       func(l links.Link) links.Link { return l.Condemn(links.ReasonGrantDead, origin, now) },
+	"Dead":          func(l links.Link) links.Link { return l.Dead(links.ReasonGrantDead, origin, now) },
+	"GiveUp":        func(l links.Link) links.Link { return l.GiveUp(view(rules, links.Over), origin) },
+	"Mark":          func(l links.Link) links.Link { return l.Mark(view(rules, links.Over), origin) },
+	"Postpone":      func(l links.Link) links.Link { return l.Postpone(now, rules, 0.5) },
+	"Clear":         func(l links.Link) links.Link { l, _ = l.Clear("a", now, time.Time{}, rules, 0.5); return l },
 	"Clear both": func(l links.Link) links.Link {
 		l, _ = l.Clear("a", now, time.Time{}, rules, 0.5)
 		l, _ = l.Clear("b", now, time.Time{}, rules, 0.5)
