@@ -61,6 +61,11 @@ func decodeStructured(body []byte) (event.Event, error) {
 	return e, nil
 }
 
+// Inspect refuses a JSON text that parsers would disagree on or labour over, by
+// the rules for event data: MaxDepth, MaxMembers, no name twice in an object. For
+// texts that are no events but come from the same senders. Errors are *Invalid.
+func Inspect(text []byte) error { return inspect(text, false) }
+
 // inspect bounds the shape of a JSON text and makes sure that it is one, before
 // any parser builds something from it. envelope adds what the SDK's parser
 // stumbles over in an envelope.
