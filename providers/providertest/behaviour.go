@@ -50,11 +50,17 @@ type Behaviour struct {
 	SingleActive bool
 	// SingleGrant means one live family per subject: a new grant ends the others.
 	SingleGrant bool
+	// EarlierBearersDie makes a new grant end the bearers that its subject has; the
+	// refresh tokens beside them stay good. SingleGrant ends both.
+	EarlierBearersDie bool
 	// RevokeSiblings makes a revocation end all families of the subject.
 	RevokeSiblings bool
 
 	// AccessTTL is the life of access tokens; zero is one hour.
 	AccessTTL time.Duration
+	// CodeTTL is the life of authorization codes; zero is ten minutes, the most that
+	// RFC 6749, 4.1.2 recommends.
+	CodeTTL time.Duration
 	// RefreshTTL is the life of each refresh token; zero is for ever.
 	RefreshTTL time.Duration
 	// RefreshExpiryField names the response field with RefreshTTL in seconds; empty sends none.
@@ -88,6 +94,18 @@ type Behaviour struct {
 	// ClientID and ClientSecret are made up if empty; see Endpoints.
 	ClientID, ClientSecret string
 
+	// RedirectURIs are registered and matched character by character (RFC 9700,
+	// 2.1). Empty accepts every absolute http or https URI without a fragment.
+	RedirectURIs []string
+	// OmitIss leaves iss out of authorization responses; otherwise RFC 9207 holds.
+	OmitIss bool
+	// SessionTTL is how long a browser stays logged in: until then an authorize
+	// request that does not ask for a prompt is answered at once, for whoever it is.
+	// Zero keeps no sessions.
+	SessionTTL time.Duration
+	// AccountsPage is how many accounts a page lists; zero lists them all on one.
+	AccountsPage int
+
 	// AccessLen, RefreshLen and CodeLen are lengths of opaque credentials in
 	// characters; zero is 32. Less than 12 is refused: they would collide.
 	AccessLen, RefreshLen, CodeLen int
@@ -97,6 +115,7 @@ type Behaviour struct {
 func (b Behaviour) withDefaults(name string) Behaviour {
 	set(&b.AccessTTL, time.Hour)
 	set(&b.IDTTL, b.AccessTTL)
+	set(&b.CodeTTL, 10*time.Minute)
 	set(&b.Alg, "RS256")
 	set(&b.DeadStatus, http.StatusBadRequest)
 	set(&b.DeadCode, "invalid_grant")
@@ -133,6 +152,8 @@ func (b Behaviour) check() error {
 		return fmt.Errorf("ClientSecret: HS256 needs 32 characters or more (RFC 7518, 3.2)")
 	case min(b.AccessLen, b.RefreshLen, b.CodeLen) < 12:
 		return fmt.Errorf("AccessLen, RefreshLen and CodeLen must be 12 or more")
+	case b.AccountsPage < 0:
+		return fmt.Errorf("AccountsPage %d: write 0 for one page of all", b.AccountsPage)
 	}
 	return nil
 }

@@ -20,6 +20,11 @@
 // them for leak scans (see [Server.Issued]). They are not in its log or ledger,
 // where a token is a serial number of its family and a fingerprint.
 //
+// Codes come from [Server.IssueCode] or, bound to redirect_uri and PKCE challenge,
+// from the authorize endpoint, where a [Browser] stands in for the user: who logs
+// in and what they decide is scripted and not read from a page. Accounts, customer
+// and userinfo answer to the bearer, and discovery to all.
+//
 // A family is what descends from one grant: the refresh tokens, numbered from 1,
 // and the bearers issued with each of them.
 package providertest

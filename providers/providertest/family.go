@@ -14,21 +14,23 @@ type account struct {
 
 	mu       sync.Mutex
 	families []*family
+	holdings holdings
 }
 
 // family is one grant and all that descends from it. Its lock covers its
 // credentials; requests of different families never wait for each other.
 type family struct {
-	id, scope, nonce string
-	at               *provider
-	owner            *account
+	id    string
+	terms terms
+	at    *provider
+	owner *account
 
 	mu      sync.Mutex
 	end     ending
 	refresh []*credential // by serial-1
 	bearers []*bearer
-	uses    int // 200s of the resource
-	denied  int // 401s of the resource
+	uses    int // bearers accepted
+	denied  int // bearers refused
 }
 
 // ending is why a family is dead, if it is.
@@ -37,7 +39,7 @@ type ending int
 const (
 	alive ending = iota
 	revokedForReuse
-	killed // by the user, by RFC 7009, by a newer grant
+	killed // by the user, by RFC 7009, by a newer grant, by a code without its proof
 )
 
 // credential is a refresh token or, with serial 0, an authorization code.
@@ -47,6 +49,7 @@ type credential struct {
 	text     string
 	expires  time.Time // zero: never
 	redeemed time.Time // first time; zero: not yet
+	bound    *binding  // of a code from the authorize endpoint; nil: to nothing
 	// successors are the redemptions' answers in order, a tolerated replay's included.
 	successors []*pair
 	// used says that a bearer issued with this credential was accepted.
@@ -73,14 +76,17 @@ type pair struct {
 
 // present decides about c and carries the decision out. The pair is nil where
 // the credential is not good.
-func (f *family) present(now time.Time, c *credential) (Outcome, *pair, error) {
+func (f *family) present(now time.Time, c *credential, with proof) (Outcome, *pair, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	outcome := f.judge(now, c)
+	outcome := f.judge(now, c, with)
 	switch outcome {
 	case ReuseRevoked:
 		f.end = revokedForReuse
 		f.at.revoked.Add(1)
+		return outcome, nil, nil
+	case WrongRedirect, WrongVerifier:
+		f.end = killed // whoever shows a code without its proof spends it
 		return outcome, nil, nil
 	case OK, ReuseGrace:
 		answer, err := f.redeem(now, c)
@@ -90,11 +96,13 @@ func (f *family) present(now time.Time, c *credential) (Outcome, *pair, error) {
 }
 
 // judge is the provider's policy. It changes nothing.
-func (f *family) judge(now time.Time, c *credential) Outcome {
+func (f *family) judge(now time.Time, c *credential, with proof) Outcome {
 	b := f.at.behaviour
 	switch {
 	case f.end != alive || c.expired(now):
 		return Dead
+	case c.redeemed.IsZero() && c.serial == 0:
+		return c.bound.check(with)
 	case c.redeemed.IsZero() || (c.serial > 0 && b.Rotation != Always):
 		return OK
 	case c.serial > 0 && b.tolerates(now, c):
@@ -177,7 +185,7 @@ func (f *family) mint(now time.Time, c *credential) (*pair, error) {
 		return nil, err
 	}
 	if b.IDTokens {
-		if out.id, err = f.idToken(now, f.owner.sub, f.at.sign); err != nil {
+		if out.id, err = f.at.idToken(f.idClaims(now), f.at.sign); err != nil {
 			return nil, err
 		}
 	}

@@ -44,16 +44,56 @@ const (
 	// Redirect answers 307 to Location; empty is an address of this server
 	// that records, like a token endpoint, what is posted to it, and refuses it.
 	Redirect
-	// OtherSubject answers well, with an ID token of somebody else. Only After.
+
+	// The kinds below answer well, but for one lie. Only After. Those about ID
+	// tokens lie in the answers to codes and to refresh tokens alike; where there is
+	// no ID token they answer the truth. The forged one is no bearer.
+
+	// OtherSubject gives an ID token, or a userinfo, of Sub (empty: somebody else).
 	OtherSubject
-	// ForeignKey answers well, with an ID token signed by an unknown key. Only After.
+	// ForeignKey gives an ID token signed by another key under the right key's id.
 	ForeignKey
+	// WrongIssuer gives another iss: in the ID token, in the redirect of the
+	// authorize endpoint (RFC 9207), in the discovery document.
+	WrongIssuer
+	// WrongAudience gives an ID token for another client.
+	WrongAudience
+	// WrongNonce gives an ID token with a nonce that nobody asked for.
+	WrongNonce
+	// NoNonce gives an ID token without the nonce.
+	NoNonce
+	// ExpiredID gives an ID token whose end was yesterday.
+	ExpiredID
+	// AlgNone gives an ID token of alg none, without a signature.
+	AlgNone
+	// PublicKeyHMAC gives an ID token of HS256 whose secret is the PEM of the
+	// provider's public key.
+	PublicKeyHMAC
+	// ManyAccounts lists 10,000 accounts on one page of the accounts endpoint.
+	ManyAccounts
+	// NextPage says at the accounts endpoint that the next page is at Location;
+	// empty is the page that was asked for, again.
+	NextPage
+)
+
+// Endpoint is where a fault waits.
+type Endpoint string
+
+// The endpoints. Only requests to the token endpoint are in the ledger.
+const (
+	TokenEndpoint     Endpoint = "" // the default
+	AuthorizeEndpoint Endpoint = "authorize"
+	UserinfoEndpoint  Endpoint = "userinfo"
+	AccountsEndpoint  Endpoint = "accounts"
+	CustomerEndpoint  Endpoint = "customer"
+	DiscoveryEndpoint Endpoint = "discovery"
 )
 
 func (k Kind) String() string {
 	return [...]string{
 		"delay", "hang", "reset", "close", "500", "429", "error", "truncate", "garbage", "redirect",
-		"other subject", "foreign key",
+		"other subject", "foreign key", "wrong issuer", "wrong audience", "wrong nonce", "no nonce",
+		"expired id token", "alg none", "public key hmac", "many accounts", "next page",
 	}[k]
 }
 
@@ -62,7 +102,10 @@ func (k Kind) String() string {
 type Fault struct {
 	When When
 	Kind Kind
-	// Family narrows the fault to requests of one family; others pass by it.
+	// Endpoint is where it waits.
+	Endpoint Endpoint
+	// Family narrows the fault to requests of one family; others pass by it. An
+	// authorize or discovery request is of none.
 	Family string
 	// Arrived gets the presentation when the fault is reached: the arrival (and
 	// After: the outcome) is durable then, and Hold and Delay have not begun. The
@@ -74,10 +117,11 @@ type Fault struct {
 	Delay time.Duration
 	// RetryAfter is sent as Retry-After by the kinds that answer a status.
 	RetryAfter string
-	// Status, Code and Location: see the kinds.
+	// Status, Code, Location and Sub: see the kinds.
 	Status   int
 	Code     string
 	Location string
+	Sub      string
 }
 
 func (f *Fault) String() string {
@@ -97,10 +141,12 @@ type script struct {
 }
 
 // take removes and returns the first fault for a request of this family, or nil.
-func (s *script) take(family string) *Fault {
+func (s *script) take(at Endpoint, family string) *Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	i := slices.IndexFunc(s.queue, func(f Fault) bool { return f.Family == "" || f.Family == family })
+	i := slices.IndexFunc(s.queue, func(f Fault) bool {
+		return f.Endpoint == at && (f.Family == "" || f.Family == family)
+	})
 	if i < 0 {
 		return nil
 	}
@@ -109,8 +155,8 @@ func (s *script) take(family string) *Fault {
 	return &taken
 }
 
-// Script queues faults for the next token requests of the provider; each request
-// takes the first that fits its family.
+// Script queues faults for the next requests of the provider; each request takes
+// the first that fits its endpoint and family.
 func (s *Server) Script(provider string, faults ...Fault) {
 	queue := &s.provider(provider).script
 	queue.mu.Lock()

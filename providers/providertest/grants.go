@@ -19,18 +19,6 @@ type Grant struct {
 // String names the family and no token.
 func (g Grant) String() string { return fmt.Sprintf("grant %s at %s", g.Family, g.Provider) }
 
-// codeTTL is the longest life that RFC 6749, 4.1.2 recommends.
-const codeTTL = 10 * time.Minute
-
-// GrantOption adjusts a new family.
-type GrantOption func(*family)
-
-// WithScope sets the family's scope; without it, answers carry none.
-func WithScope(scope string) GrantOption { return func(f *family) { f.scope = scope } }
-
-// WithNonce puts a nonce into the family's ID tokens.
-func WithNonce(nonce string) GrantOption { return func(f *family) { f.nonce = nonce } }
-
 // Issue makes a fresh family with its first refresh token and bearer.
 func (s *Server) Issue(provider, sub string, options ...GrantOption) Grant {
 	now := s.cfg.Clock()
@@ -43,19 +31,25 @@ func (s *Server) Issue(provider, sub string, options ...GrantOption) Grant {
 		panic("providertest: " + err.Error()) // our own key signs: this cannot fail
 	}
 	return Grant{
-		Family: f.id, Provider: provider, Sub: sub, Scope: f.scope,
+		Family: f.id, Provider: provider, Sub: sub, Scope: f.terms.Scope,
 		AccessToken: first.access, RefreshToken: first.refresh.text, IDToken: first.id,
 		Bearer: first.held.text, ExpiresAt: first.held.expires, RefreshExpiresAt: first.refresh.expires,
 	}
 }
 
-// IssueCode makes an authorization code and returns the family that its
-// redemption will begin.
+// IssueCode makes an authorization code without an authorize request, and returns
+// the family that its redemption will begin. The code is bound to no redirect_uri
+// and no verifier, and is good with any.
 func (s *Server) IssueCode(provider, sub string, options ...GrantOption) (code, family string) {
 	f := s.newFamily(provider, sub, options)
-	c := &credential{of: f, text: opaque(f.at.behaviour.CodeLen), expires: s.cfg.Clock().Add(codeTTL)}
+	return f.code(s.cfg.Clock(), nil), f.id
+}
+
+func (f *family) code(now time.Time, bound *binding) string {
+	b := f.at.behaviour
+	c := &credential{of: f, text: opaque(b.CodeLen), expires: now.Add(b.CodeTTL), bound: bound}
 	f.at.credentials.Store(c.text, c)
-	return c.text, f.id
+	return c.text
 }
 
 func (s *Server) newFamily(provider, sub string, options []GrantOption) *family {
@@ -63,8 +57,9 @@ func (s *Server) newFamily(provider, sub string, options []GrantOption) *family 
 	owner, _ := p.accounts.LoadOrStore(sub, &account{sub: sub})
 	f := &family{id: provider + "-" + opaque(16), at: p, owner: owner.(*account)}
 	for _, option := range options {
-		option(f)
+		option(&f.terms)
 	}
+	f.owner.keep(&f.terms.holdings)
 	s.families.Store(f.id, f)
 	return f
 }
@@ -80,6 +75,11 @@ func (f *family) takeOver() {
 		}
 		f.owner.families = nil
 	}
+	if f.at.behaviour.EarlierBearersDie {
+		for _, earlier := range f.owner.families {
+			earlier.kill()
+		}
+	}
 	f.owner.families = append(f.owner.families, f)
 }
 
@@ -87,15 +87,18 @@ func (f *family) takeOver() {
 // refresh helps. It is false if there is no such family.
 func (s *Server) Kill(family string) bool {
 	f, ok := s.family(family)
-	if !ok {
-		return false
+	if ok {
+		f.kill()
 	}
+	return ok
+}
+
+func (f *family) kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, b := range f.bearers {
 		b.killed = true
 	}
-	return true
 }
 
 // KillGrant ends the family as if the user had withdrawn consent at the

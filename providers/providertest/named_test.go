@@ -59,9 +59,15 @@ func TestAkoya(t *testing.T) {
 	if a := b.exchange(code); a.status != http.StatusOK || a.body.ID == "" {
 		t.Fatalf("the code was answered %d %s", a.status, a.text)
 	}
-	b.mustRefresh(second.body.Refresh) // refused, not revoked
-	b.Issue("op", "alice")             // a reconsent, or the same login linked elsewhere
-	if b.Alive(second.body.ID) || !b.state(g.Family).Killed {
+	third := b.mustRefresh(second.body.Refresh) // refused, not revoked
+	// A reconsent, or the same login linked elsewhere: all earlier ID tokens stop.
+	again := b.redeem(b.mustConsent(b.authorizeURL(), "alice").Code)
+	for _, earlier := range []string{g.IDToken, second.body.ID, third.body.ID} {
+		if b.Alive(earlier) {
+			t.Fatal("an earlier ID token is alive")
+		}
+	}
+	if !b.state(g.Family).Killed || !b.Alive(again.body.ID) {
 		t.Fatal("the first link lives beside the second")
 	}
 }
@@ -113,5 +119,36 @@ func TestNextIdentityLengthsAndClocks(t *testing.T) {
 	}
 	if again := b.exchange(code); again.status != 400 || !b.state(family).Revoked {
 		t.Fatal("a code was good twice")
+	}
+}
+
+func TestNextIdentityAnswersAtOnceWhileTheBrowserIsLoggedIn(t *testing.T) {
+	b := startNamed(t, "nextidentity")
+	browser := NewBrowser()
+	b.subOf(browser.Consent(t.Context(), b.authorizeURL(), "alice"))
+	b.clock.Add(14*day - time.Second)
+	silent, err := browser.Consent(t.Context(), b.authorizeURL("prompt", "none"), "")
+	if got := b.subOf(silent, err); got != "alice" || len(silent.Code) != 14 {
+		t.Fatalf("%s, a code of %d characters", got, len(silent.Code))
+	}
+	b.clock.Add(time.Second)
+	if late, err := browser.Consent(t.Context(), b.authorizeURL("prompt", "none"), ""); err != nil || late.Error != "login_required" {
+		t.Fatalf("%+v %v", late, err)
+	}
+}
+
+func TestEveryNamedSystemTakesACodeOnce(t *testing.T) {
+	for _, system := range Names() {
+		t.Run(system, func(t *testing.T) {
+			b := startNamed(t, system)
+			code := b.mustConsent(b.authorizeURL(), "alice").Code
+			first := b.redeem(code)
+			if first.status != 200 {
+				t.Fatalf("answered %d %s", first.status, first.text)
+			}
+			b.mustRefresh(first.body.Refresh)
+			b.redeem(code)
+			b.outcomes(OK, OK, ReuseRevoked)
+		})
 	}
 }

@@ -16,6 +16,10 @@ const (
 	Refused Outcome = "refused"
 	// Dead: expired, or its family had ended before.
 	Dead Outcome = "dead"
+	// WrongRedirect and WrongVerifier: a good code with another redirect_uri than it
+	// was asked for with, or without its PKCE verifier. The code is spent by it.
+	WrongRedirect Outcome = "wrong_redirect"
+	WrongVerifier Outcome = "wrong_verifier"
 	// Client: client authentication failed; the credential was not looked at.
 	Client Outcome = "client"
 	// Malformed: not a token request that RFC 6749 allows.
@@ -36,7 +40,8 @@ const (
 
 // Presentation is one arrival of a credential at a token endpoint.
 type Presentation struct {
-	// N numbers presentations in order of arrival, from 1.
+	// N numbers presentations in order of arrival, from 1. Zero is a request to
+	// another endpoint, which a fault reported and the ledger does not have.
 	N  int       `json:"n"`
 	At time.Time `json:"at"`
 	// Provider is the one whose endpoint was asked.
@@ -44,7 +49,7 @@ type Presentation struct {
 	// Family is empty for a credential that this server never issued.
 	Family string `json:"family,omitempty"`
 	// Serial says which refresh token of the family, from 1; 0 is the code.
-	Serial int    `json:"serial,omitempty"`
+	Serial int    `json:"serial"`
 	Kind   string `json:"kind"`
 	// Token is the credential's fingerprint.
 	Token   string  `json:"token,omitempty"`

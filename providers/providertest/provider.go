@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // provider is one authorization server with one client registered.
@@ -11,6 +13,7 @@ type provider struct {
 	name      string
 	behaviour Behaviour
 	endpoints Endpoints
+	key       jose.JSONWebKey // zero: signs nothing
 	sign      signFunc
 	jwks      any
 	script    script
@@ -20,11 +23,18 @@ type provider struct {
 	credentials sync.Map // text → *credential
 	bearers     sync.Map // text → *bearer
 	tokens      sync.Map // text of access and ID tokens, bearers or not
+	verifiers   sync.Map // PKCE verifiers that were shown
+	sessions    sync.Map // cookie → session
+	login       atomic.Pointer[visit]
 }
 
 // Endpoints is what a client needs to know of a provider.
 type Endpoints struct {
 	Issuer, TokenURL, JWKSURL, ResourceURL, RevocationURL string
+	AuthorizeURL, UserinfoURL, AccountsURL, CustomerURL   string
+	// DiscoveryURL is the metadata of OpenID Connect Discovery, 4.
+	DiscoveryURL string
+
 	ClientID, ClientSecret, AuthStyle, CodeAuthStyle, Alg string
 }
 
@@ -36,7 +46,10 @@ func newProvider(base, name string, b Behaviour) (*provider, error) {
 	p := &provider{name: name, behaviour: b, jwks: publicKeysNone, endpoints: Endpoints{
 		Issuer: root, TokenURL: root + "/token", JWKSURL: root + "/jwks",
 		ResourceURL: root + "/resource", RevocationURL: root + "/revoke",
-		ClientID: b.ClientID, ClientSecret: b.ClientSecret,
+		AuthorizeURL: root + "/authorize", UserinfoURL: root + "/userinfo",
+		AccountsURL: root + "/accounts", CustomerURL: root + "/customer",
+		DiscoveryURL: root + discoveryPath,
+		ClientID:     b.ClientID, ClientSecret: b.ClientSecret,
 		AuthStyle: b.AuthStyle, CodeAuthStyle: b.CodeAuthStyle, Alg: b.Alg,
 	}}
 	if b.signs() {
@@ -44,7 +57,7 @@ func newProvider(base, name string, b Behaviour) (*provider, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.sign, p.jwks = signer(key), publicKeys(key)
+		p.key, p.sign, p.jwks = key, signer(key), publicKeys(key)
 	}
 	return p, nil
 }

@@ -10,15 +10,24 @@ import (
 type reply struct {
 	status int
 	header map[string]string
+	cookie string // Set-Cookie, if not empty
+	text   string // a page to read; body is nil then
 	body   map[string]any
-	// forged is an alternative to the body, for the faults that lie.
-	forged func(Kind) (map[string]any, error)
+	// forged is the same answer with a lie in it, for the faults that lie; nil:
+	// this answer has nothing to lie about.
+	forged func(*Fault) (reply, error)
 }
 
 func (a reply) send(w http.ResponseWriter) { a.sendBytes(w, a.encode()) }
 
 func (a reply) sendBytes(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
+	if a.body == nil {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	if a.cookie != "" {
+		w.Header().Set("Set-Cookie", a.cookie)
+	}
 	for name, value := range a.header {
 		w.Header().Set(name, value)
 	}
@@ -28,9 +37,15 @@ func (a reply) sendBytes(w http.ResponseWriter, body []byte) {
 }
 
 func (a reply) encode() []byte {
-	body, _ := json.Marshal(a.body) // strings and numbers only
+	if a.body == nil {
+		return []byte(a.text)
+	}
+	body, _ := json.Marshal(a.body) // what came out of JSON, strings and numbers only
 	return body
 }
+
+// page is for the user's eyes.
+func page(status int, text string) reply { return reply{status: status, text: text + "\n"} }
 
 func oauthError(status int, code, description string) reply {
 	body := map[string]any{"error": code}
@@ -69,30 +84,8 @@ func (f *family) grantReply(now time.Time, req tokenRequest, issued *pair) reply
 	if issued.id != "" {
 		body["id_token"] = issued.id
 	}
-	if f.scope != "" {
-		body["scope"] = f.scope
+	if f.terms.Scope != "" {
+		body["scope"] = f.terms.Scope
 	}
 	return reply{status: http.StatusOK, body: body, forged: f.forger(now, body)}
-}
-
-// forger makes the same answer with an ID token that must not be believed.
-func (f *family) forger(now time.Time, body map[string]any) func(Kind) (map[string]any, error) {
-	return func(kind Kind) (map[string]any, error) {
-		if !f.at.behaviour.IDTokens {
-			return body, nil
-		}
-		sub, sign := f.owner.sub, f.at.sign
-		if kind == OtherSubject {
-			sub = "somebody-else"
-		} else {
-			key, err := foreignKey(f.at.behaviour.Alg)
-			if err != nil {
-				return nil, err
-			}
-			sign = signer(key)
-		}
-		var err error
-		body["id_token"], err = f.idToken(now, sub, sign)
-		return body, err
-	}
 }

@@ -17,6 +17,7 @@ type tokenRequest struct {
 	kind    string
 	given   string      // the credential as presented
 	known   *credential // nil for one that this provider never issued
+	proof   proof       // that a code is bound to
 	client  bool        // client authentication is good
 	problem string      // why it is malformed, or empty
 }
@@ -36,6 +37,7 @@ func (p *provider) readTokenRequest(w http.ResponseWriter, r *http.Request) toke
 		req.kind, req.given = KindRefresh, form.Get("refresh_token")
 	case KindCode:
 		req.kind, req.given = KindCode, form.Get("code")
+		req.proof = p.proofIn(form)
 	}
 	if req.kind != KindOther && req.given == "" {
 		req.problem = "the credential is missing"

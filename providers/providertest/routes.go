@@ -3,7 +3,6 @@ package providertest
 import (
 	"encoding/json"
 	"net/http"
-	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -11,8 +10,11 @@ import (
 // publicKeysNone is the JWKS of a provider that signs nothing.
 var publicKeysNone = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{}}
 
-// endpoint serves one path of one provider.
-type endpoint func(p *provider, w http.ResponseWriter, r *http.Request)
+// handler serves one path of one provider.
+type handler func(p *provider, w http.ResponseWriter, r *http.Request)
+
+// answerer decides about a request that presents no credential; see answering.
+type answerer func(p *provider, r *http.Request) reply
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
@@ -21,11 +23,16 @@ func (s *Server) routes() http.Handler {
 	mux.Handle("POST /{provider}/revoke", s.at(s.serveRevocation))
 	mux.Handle("GET /{provider}/resource", s.at(s.serveResource))
 	mux.Handle("GET /{provider}/jwks", s.at(s.serveJWKS))
+	mux.Handle("GET /{provider}/authorize", s.at(s.answering(AuthorizeEndpoint, s.serveAuthorize)))
+	mux.Handle("GET /{provider}/userinfo", s.at(s.answering(UserinfoEndpoint, s.serveUserinfo)))
+	mux.Handle("GET /{provider}/accounts", s.at(s.answering(AccountsEndpoint, s.serveAccounts)))
+	mux.Handle("GET /{provider}/customer", s.at(s.answering(CustomerEndpoint, s.serveCustomer)))
+	mux.Handle("GET /{provider}"+discoveryPath, s.at(s.answering(DiscoveryEndpoint, s.serveDiscovery)))
 	return mux
 }
 
 // at finds the provider and counts the request among those that Close waits for.
-func (s *Server) at(serve endpoint) http.Handler {
+func (s *Server) at(serve handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := s.providers[r.PathValue("provider")]
 		if !ok || !s.enter() {
@@ -37,6 +44,33 @@ func (s *Server) at(serve endpoint) http.Handler {
 	})
 }
 
+// answering puts the scripted faults of one endpoint around its answers. Nothing
+// goes to the ledger: it is for credentials that can be spent.
+func (s *Server) answering(at Endpoint, decide answerer) handler {
+	return func(p *provider, w http.ResponseWriter, r *http.Request) {
+		seen := Presentation{At: s.cfg.Clock(), Provider: p.name, Kind: string(at)}
+		if held, ok := p.bearerOf(r); ok {
+			seen.Family, seen.Serial = held.of.of.id, held.of.serial
+		}
+		fault := p.script.take(at, seen.Family)
+		seen.Fault = fault.String()
+		if fault.strikes(Before) {
+			s.hold(fault, seen)
+			if fault.Kind != Delay {
+				s.strike(w, r, fault, reply{})
+				return
+			}
+		}
+		answer := decide(p, r)
+		if fault.strikes(After) {
+			s.hold(fault, seen)
+			s.strike(w, r, fault, answer)
+			return
+		}
+		answer.send(w)
+	}
+}
+
 // serveRedirected records that a client carried its credential to where a
 // redirect pointed, and refuses it.
 func (s *Server) serveRedirected(p *provider, w http.ResponseWriter, r *http.Request) {
@@ -45,19 +79,6 @@ func (s *Server) serveRedirected(p *provider, w http.ResponseWriter, r *http.Req
 	s.must(s.journal.arrival(seen))
 	s.settle(seen, Refused)
 	p.deadToken().send(w)
-}
-
-// serveResource is an API that asks for a bearer (RFC 6750).
-func (s *Server) serveResource(p *provider, w http.ResponseWriter, r *http.Request) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	held, known := p.bearer(token)
-	if !strings.EqualFold(scheme, "Bearer") || !known || !held.use(s.cfg.Clock()) {
-		a := oauthError(http.StatusUnauthorized, "invalid_token", "The access token expired or was revoked.")
-		a.header = map[string]string{"WWW-Authenticate": `Bearer error="invalid_token"`}
-		a.send(w)
-		return
-	}
-	reply{status: http.StatusOK, body: map[string]any{"sub": held.of.of.owner.sub}}.send(w)
 }
 
 // serveRevocation is RFC 7009: 200 also for what is not known.

@@ -9,11 +9,13 @@ type FamilyState struct {
 	Redeemed int
 	// Revoked: the family ended because a consumed token came back.
 	Revoked bool
-	// Killed: it ended otherwise (the user, RFC 7009, a newer grant).
+	// Killed: it ended otherwise (the user, RFC 7009, a newer grant, a code shown
+	// without its proof).
 	Killed bool
 	// LiveBearers is how many bearers the resource would accept now.
 	LiveBearers int
-	// Uses and Denied count the resource's answers 200 and 401 to its bearers.
+	// Uses and Denied count the bearers that the resource, userinfo, accounts and
+	// customer endpoints accepted and refused.
 	Uses, Denied int
 }
 
@@ -76,8 +78,8 @@ func (s *Server) Revoked(providers ...string) int {
 	return total
 }
 
-// Issued lists every refresh token, code, access token, ID token and client secret of this
-// server in clear: what a leak scan looks for.
+// Issued lists every refresh token, code, access token, ID token, browser session
+// and client secret of this server in clear: what a leak scan looks for, with Seen.
 func (s *Server) Issued() []string {
 	var all []string
 	collect := func(text, _ any) bool {
@@ -88,8 +90,35 @@ func (s *Server) Issued() []string {
 		all = append(all, p.behaviour.ClientSecret)
 		p.credentials.Range(collect)
 		p.tokens.Range(collect)
+		p.sessions.Range(collect)
 	}
 	return all
+}
+
+// Seen lists every PKCE verifier that a client showed, good or not: secrets that
+// are not ours and have no business elsewhere either.
+func (s *Server) Seen() []string {
+	var all []string
+	for _, p := range s.providers {
+		p.verifiers.Range(func(text, _ any) bool {
+			all = append(all, text.(string))
+			return true
+		})
+	}
+	return all
+}
+
+// FamilyOf returns the family that a code, refresh token or bearer belongs to.
+func (s *Server) FamilyOf(token string) (family string, ok bool) {
+	for _, p := range s.providers {
+		if c, ok := p.credential(token); ok {
+			return c.of.id, true
+		}
+		if b, ok := p.bearer(token); ok {
+			return b.of.of.id, true
+		}
+	}
+	return "", false
 }
 
 func (s *Server) family(id string) (*family, bool) {

@@ -24,8 +24,9 @@ func (s *Server) strike(w http.ResponseWriter, r *http.Request, f *Fault, answer
 		_, _ = w.Write([]byte("<html><body>Welcome back! Please enable JavaScript.</body></html>"))
 	case Redirect:
 		s.redirect(w, r, f)
-	case OtherSubject, ForeignKey:
-		s.lie(w, f.Kind, answer)
+	case OtherSubject, ForeignKey, WrongIssuer, WrongAudience, WrongNonce, NoNonce, ExpiredID,
+		AlgNone, PublicKeyHMAC, ManyAccounts, NextPage:
+		s.lie(w, f, answer)
 	default:
 		answer.send(w)
 	}
@@ -91,11 +92,14 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, f *Fault) {
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }
 
-func (s *Server) lie(w http.ResponseWriter, kind Kind, answer reply) {
+// lie answers well, but for the lie. An answer that has nothing to lie about, an
+// error's, stays as it is.
+func (s *Server) lie(w http.ResponseWriter, f *Fault, answer reply) {
 	if answer.forged != nil {
-		body, err := answer.forged(kind)
+		forged, err := answer.forged(f)
 		s.must(err)
-		answer.body = body
+		forged.cookie = answer.cookie
+		answer = forged
 	}
 	answer.send(w)
 }

@@ -9,7 +9,7 @@ import (
 // the decision, then its outcome on disk, then the fault after, then the answer.
 func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request) {
 	req := p.readTokenRequest(w, r)
-	fault := p.script.take(req.family())
+	fault := p.script.take(TokenEndpoint, req.family())
 	seen := req.presentation(s, p, fault)
 	s.must(s.journal.arrival(seen))
 	if fault.strikes(Before) {
@@ -44,7 +44,7 @@ func (s *Server) answer(p *provider, req tokenRequest) (Outcome, reply) {
 		return Refused, p.deadToken()
 	}
 	now, f := s.cfg.Clock(), req.known.of
-	outcome, pair, err := f.present(now, req.known)
+	outcome, pair, err := f.present(now, req.known, req.proof)
 	s.must(err)
 	if pair == nil {
 		return outcome, p.deadToken()

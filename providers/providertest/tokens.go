@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -68,7 +69,8 @@ type signFunc func(typ string, claims map[string]any) (string, error)
 
 func signer(key jose.JSONWebKey) signFunc {
 	return func(typ string, claims map[string]any) (string, error) {
-		options := (&jose.SignerOptions{}).WithType(jose.ContentType(typ))
+		// The library names a symmetric key only if told so.
+		options := (&jose.SignerOptions{}).WithType(jose.ContentType(typ)).WithHeader("kid", key.KeyID)
 		s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key}, options)
 		if err != nil {
 			return "", fmt.Errorf("sign %s: %w", typ, err)
@@ -85,16 +87,25 @@ func publicKeys(key jose.JSONWebKey) jose.JSONWebKeySet {
 	return jose.JSONWebKeySet{Keys: []jose.JSONWebKey{key.Public()}}
 }
 
-// idToken has a jti, so that two of one second differ: they are bearers in places.
-func (f *family) idToken(now time.Time, sub string, sign signFunc) (string, error) {
-	claims := map[string]any{
-		"iss": f.at.endpoints.Issuer, "aud": f.at.behaviour.ClientID, "sub": sub, "jti": opaque(16),
+// idClaims have a jti, so that two ID tokens of one second differ: they are
+// bearers in places. Custom claims never hide the standard ones.
+func (f *family) idClaims(now time.Time) map[string]any {
+	claims := maps.Clone(f.terms.Claims)
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	maps.Copy(claims, map[string]any{
+		"iss": f.at.endpoints.Issuer, "aud": f.at.behaviour.ClientID, "sub": f.owner.sub, "jti": opaque(16),
 		"iat": now.Unix(), "exp": now.Add(f.at.behaviour.IDTTL).Unix(),
+	})
+	if f.terms.Nonce != "" {
+		claims["nonce"] = f.terms.Nonce
 	}
-	if f.nonce != "" {
-		claims["nonce"] = f.nonce
-	}
-	return f.at.note(sign("JWT", claims))
+	return claims
+}
+
+func (p *provider) idToken(claims map[string]any, sign signFunc) (string, error) {
+	return p.note(sign("JWT", claims))
 }
 
 func (f *family) accessToken(now time.Time) (string, error) {
@@ -104,7 +115,7 @@ func (f *family) accessToken(now time.Time) (string, error) {
 	}
 	return f.at.note(f.at.sign("at+jwt", map[string]any{
 		"iss": f.at.endpoints.Issuer, "aud": f.at.endpoints.ResourceURL, "sub": f.owner.sub, "jti": opaque(16),
-		"client_id": b.ClientID, "scope": f.scope, "iat": now.Unix(), "exp": now.Add(b.AccessTTL).Unix(),
+		"client_id": b.ClientID, "scope": f.terms.Scope, "iat": now.Unix(), "exp": now.Add(b.AccessTTL).Unix(),
 	}))
 }
 
