@@ -32,6 +32,7 @@ type bucket struct {
 	stream  jetstream.Stream
 	msgGet  string // API subject that the stream's leader answers
 	subject string // what precedes a key in the stream
+	put     string // what precedes it where it is written
 	// The constants of these names; tests are in more of a hurry.
 	tryFor, listFor, pollFor, beat time.Duration
 	reads                          int
@@ -60,9 +61,10 @@ func bind(ctx context.Context, js jetstream.JetStream, name string) (*bucket, er
 	if kept := stream.CachedInfo().Config.MaxMsgsPerSubject; kept != 1 {
 		return nil, fmt.Errorf("bucket %s keeps %d revisions per key, 1 is needed: run `worker provision`", name, kept)
 	}
+	subject := "$KV." + name + "."
 	return &bucket{
 		name: name, js: js, kv: kv, stream: stream, tryFor: tryFor, listFor: listFor, pollFor: pollFor, beat: beat, reads: reads,
-		msgGet: apiPrefix(js.Options()) + "STREAM.MSG.GET.KV_" + name, subject: "$KV." + name + ".",
+		msgGet: apiPrefix(js.Options()) + "STREAM.MSG.GET.KV_" + name, subject: subject, put: putPrefix(js.Options()) + subject,
 	}, nil
 }
 
@@ -76,6 +78,14 @@ func apiPrefix(o jetstream.JetStreamOptions) string {
 	default:
 		return jetstream.DefaultAPIPrefix
 	}
+}
+
+// putPrefix precedes the subjects of a bucket behind another API than the default.
+func putPrefix(o jetstream.JetStreamOptions) string {
+	if p := apiPrefix(o); p != jetstream.DefaultAPIPrefix {
+		return p
+	}
+	return ""
 }
 
 // get reads a key from whichever replica answers.

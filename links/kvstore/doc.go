@@ -1,5 +1,6 @@
 // Package kvstore keeps links in two JetStream key-value buckets, one for the
-// records and one for the index. It is the store that Regrant runs on.
+// records and one for the index, and consent flows in a third. It is the store
+// that Regrant runs on.
 //
 // Its one promise beyond those of package links is honesty about writes whose
 // answer was lost, for on that rests that a credential is presented once. The
@@ -14,6 +15,11 @@
 // even take place after its call returned, from the network's buffers. The
 // connection should be made with nats.ReconnectBufSize(-1), which keeps the
 // client's own buffer out of this.
+//
+// Flows end by themselves: every write of one tells the server how long to keep
+// it, for the server forgets what an earlier write had said. What the server
+// removed leaves a marker for a while, at a revision of its own, and a marker
+// that is kept longer than a key would have been lengthens the key's life.
 //
 // A client needs publish rights on the buckets' subjects and on the JetStream
 // API: STREAM.INFO, STREAM.MSG.GET, DIRECT.GET and, for Watch, CONSUMER.CREATE,

@@ -233,18 +233,19 @@ func TestSettle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := f.direct.links
-	if _, decided, err := b.settle(t.Context(), address.Token(), ours, v.Revision); decided || err != nil {
+	b, c := f.direct.links, change{key: address.Token(), value: ours, revision: v.Revision}
+	if _, decided, err := b.settle(t.Context(), c); decided || err != nil {
 		t.Errorf("while the old revision is there: decided %v, %v", decided, err)
 	}
-	written, err := b.write(t.Context(), address.Token(), ours, v.Revision)
+	written, err := b.write(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if next, decided, err := b.settle(t.Context(), address.Token(), ours, v.Revision); !decided || next != written || err != nil {
+	if next, decided, err := b.settle(t.Context(), c); !decided || next != written || err != nil {
 		t.Errorf("with our bytes stored as %d: revision %d, decided %v, %v", written, next, decided, err)
 	}
-	if _, decided, err := b.settle(t.Context(), address.Token(), []byte("others"), v.Revision); !decided || !errors.Is(err, errRefused) {
+	c.value = []byte("others")
+	if _, decided, err := b.settle(t.Context(), c); !decided || !errors.Is(err, errRefused) {
 		t.Errorf("with other bytes stored: decided %v, %v", decided, err)
 	}
 	for code, refused := range map[jetstream.ErrorCode]bool{10071: true, 10164: true, 10037: false} {

@@ -61,7 +61,7 @@ func (s *Store) Take(ctx context.Context, tenant, subject string, addr events.Ad
 	if err != nil {
 		return err
 	}
-	_, err = s.index.write(ctx, subjectKey(tenant, subject), value, revision)
+	_, err = s.index.write(ctx, change{key: subjectKey(tenant, subject), value: value, revision: revision})
 	if errors.Is(err, errRefused) {
 		err = links.ErrConflict
 	}
@@ -113,7 +113,7 @@ func (s *Store) AddUser(ctx context.Context, user string, addr events.Address) e
 	if err := cmp.Or(usable(user), addr.Validate()); err != nil {
 		return err
 	}
-	_, err := s.index.write(ctx, userKey(user, addr), nil, 0)
+	_, err := s.index.write(ctx, change{key: userKey(user, addr)})
 	if err != nil && !errors.Is(err, errRefused) {
 		return fmt.Errorf("note the user of %s: %w", addr, err)
 	}

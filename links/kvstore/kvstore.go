@@ -110,5 +110,5 @@ func (s *Store) write(ctx context.Context, l links.Link, revision uint64) (uint6
 	if err != nil {
 		return 0, err
 	}
-	return s.links.write(ctx, l.Token(), data, revision)
+	return s.links.write(ctx, change{key: l.Token(), value: data, revision: revision})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -15,16 +16,26 @@ import (
 // errRefused means that the key is not at the revision that a write named.
 var errRefused = errors.New("not at that revision")
 
-// write replaces a key's value if it is at the revision, 0 for a key without
-// any, and repeats itself until it knows. It fails with errRefused, with
-// links.ErrUnknown when ctx ended first, or with what the server or the client
-// has against a write that was not tried before.
-func (b *bucket) write(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+// change is a compare-and-set: the value for a key that is at the revision, 0 for
+// a key without any.
+type change struct {
+	key      string
+	value    []byte
+	revision uint64
+	// keep ends the key's life unless another write comes first, which must name its
+	// own: a key outlives the life that an earlier write gave it. Zero is for ever.
+	keep time.Duration
+}
+
+// write carries a change out, and repeats itself until it knows. It fails with
+// errRefused, with links.ErrUnknown when ctx ended first, or with what the server
+// or the client has against a write that was not tried before.
+func (b *bucket) write(ctx context.Context, c change) (uint64, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
 	for n := 1; ; n++ {
-		next, err := b.try(ctx, key, value, revision)
+		next, err := b.try(ctx, c)
 		if err == nil {
 			return next, nil
 		}
@@ -35,7 +46,7 @@ func (b *bucket) write(ctx context.Context, key string, value []byte, revision u
 		case first && answered(err):
 			return 0, err
 		case wrongRevision(err):
-			if next, decided, err := b.settle(ctx, key, value, revision); decided {
+			if next, decided, err := b.settle(ctx, c); decided {
 				return next, err
 			}
 		case errors.Is(err, nats.ErrConnectionClosed):
@@ -47,23 +58,40 @@ func (b *bucket) write(ctx context.Context, key string, value []byte, revision u
 	}
 }
 
-func (b *bucket) try(ctx context.Context, key string, value []byte, revision uint64) (next uint64, err error) {
+// try publishes to the stream below the bucket: the client library's Update
+// knows no life of a key.
+func (b *bucket) try(ctx context.Context, c change) (next uint64, err error) {
+	options := []jetstream.PublishOpt{jetstream.WithExpectLastSequencePerSubject(c.revision)}
+	if c.keep > 0 {
+		options = append(options, jetstream.WithMsgTTL(wholeSeconds(c.keep)))
+	}
 	err = b.within(ctx, b.tryFor, func(ctx context.Context) error {
-		next, err = b.kv.Update(ctx, key, value, revision)
+		ack, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: b.put + c.key, Data: c.value}, options...)
+		if err == nil {
+			next = ack.Sequence
+		}
 		return err
 	})
 	return next, err
 }
 
+// wholeSeconds rounds up: the server drops what is less than a second.
+func wholeSeconds(d time.Duration) time.Duration {
+	if whole := d.Truncate(time.Second); whole < d {
+		return whole + time.Second
+	}
+	return d
+}
+
 // settle finds out whom a refusal after an unanswered try was about. It is not
 // decided while the leader still has the old revision (an earlier try of ours is
 // under way in the cluster) or does not answer.
-func (b *bucket) settle(ctx context.Context, key string, value []byte, revision uint64) (next uint64, decided bool, err error) {
-	now, err := b.leader(ctx, key)
+func (b *bucket) settle(ctx context.Context, c change) (next uint64, decided bool, err error) {
+	now, err := b.leader(ctx, c.key)
 	switch {
-	case err != nil || now.revision == revision:
+	case err != nil || now.revision == c.revision:
 		return 0, false, nil
-	case now.live && bytes.Equal(now.value, value):
+	case now.live && bytes.Equal(now.value, c.value):
 		return now.revision, true, nil
 	default:
 		return 0, true, errRefused

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/links"
 )
 
@@ -23,15 +24,21 @@ const (
 	Release Op = "release"
 )
 
-// Fault is what happens to one call, once. Its zero value but for Op fails a
+// Fault is what happens to one call of a Store.
+type Fault = FaultOf[links.Link]
+
+// FlowFault is what happens to one call of a Flows.
+type FlowFault = FaultOf[consents.Flow]
+
+// FaultOf is what happens to one call, once. Its zero value but for Op fails a
 // read or write with links.ErrUnknown, and a write does not take place.
-type Fault struct {
+type FaultOf[T any] struct {
 	// Op is the method to hit.
 	Op Op
-	// Match chooses the call by what it writes, or by the address alone for a
-	// read; nil takes the next one. A call to the index shows a link with the
+	// Match chooses the call by what it writes, or by the address or key alone for
+	// a read; nil takes the next one. A call to the index shows a link with the
 	// subject and the address that it names, Owner one with the tenant alone.
-	Match func(links.Link) bool
+	Match func(T) bool
 	// Err is the answer; nil means links.ErrUnknown.
 	Err error
 	// Applied lets a call take place, and only its answer is replaced by Err. A
@@ -50,31 +57,37 @@ type Fault struct {
 // several that match are used in the order in which they were injected.
 func (s *Store) Inject(f ...Fault) { s.faults.add(f) }
 
+// Inject adds faults, as Store.Inject does.
+func (s *Flows) Inject(f ...FlowFault) { s.faults.add(f) }
+
 // Pending says how many injected faults have not been used yet.
 func (s *Store) Pending() int { return s.faults.pending() }
 
-type faults struct {
+// Pending says how many injected faults have not been used yet.
+func (s *Flows) Pending() int { return s.faults.pending() }
+
+type faults[T any] struct {
 	mu    sync.Mutex
-	queue []Fault
+	queue []FaultOf[T]
 }
 
-func (q *faults) add(f []Fault) {
+func (q *faults[T]) add(f []FaultOf[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue = append(q.queue, f...)
 }
 
-func (q *faults) pending() int {
+func (q *faults[T]) pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.queue)
 }
 
 // take removes and returns the fault for a call, nil if there is none.
-func (q *faults) take(op Op, l links.Link) *Fault {
+func (q *faults[T]) take(op Op, what T) *FaultOf[T] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	i := slices.IndexFunc(q.queue, func(f Fault) bool { return f.Op == op && (f.Match == nil || f.Match(l)) })
+	i := slices.IndexFunc(q.queue, func(f FaultOf[T]) bool { return f.Op == op && (f.Match == nil || f.Match(what)) })
 	if i < 0 {
 		return nil
 	}
@@ -84,8 +97,8 @@ func (q *faults) take(op Op, l links.Link) *Fault {
 }
 
 // around carries out a call with the fault that awaits it, if any.
-func (q *faults) around(ctx context.Context, op Op, l links.Link, effect func() error) error {
-	f := q.take(op, l)
+func (q *faults[T]) around(ctx context.Context, op Op, what T, effect func() error) error {
+	f := q.take(op, what)
 	if f != nil {
 		if err := f.before(ctx); err != nil {
 			return err
@@ -102,7 +115,7 @@ func (q *faults) around(ctx context.Context, op Op, l links.Link, effect func() 
 }
 
 // before is the part of a fault that precedes the effect. A nil error lets the call go on.
-func (f *Fault) before(ctx context.Context) error {
+func (f *FaultOf[T]) before(ctx context.Context) error {
 	if f.Reached != nil {
 		close(f.Reached)
 	}
@@ -119,7 +132,7 @@ func (f *Fault) before(ctx context.Context) error {
 	return f.answer()
 }
 
-func (f *Fault) answer() error {
+func (f *FaultOf[T]) answer() error {
 	if f.Err == nil {
 		return links.ErrUnknown
 	}

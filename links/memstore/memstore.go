@@ -12,7 +12,7 @@ import (
 // Store is a links.Store, a links.Scanner and a links.Index. Make it with New.
 type Store struct {
 	now    func() time.Time
-	faults faults
+	faults faults[links.Link]
 
 	mu       sync.Mutex
 	revision uint64
