@@ -97,15 +97,18 @@ func (c *Consumer) guard(d *delivery, verdict *inbox.Verdict) {
 	}
 }
 
-// logPanic leaves out the panic's value, which may hold anything a handler had in
-// its hands; what the runtime itself raises says nothing secret.
 func (c *Consumer) logPanic(d *delivery, r any) {
-	value := fmt.Sprintf("%T", r)
-	if err, ok := r.(runtime.Error); ok {
-		value = err.Error()
-	}
 	c.log.Error("handler panicked", "subject", d.msg.Subject, "sequence", d.msg.Sequence,
-		"panic", value, "stack", string(debug.Stack()))
+		"panic", panicText(r), "stack", string(debug.Stack()))
+}
+
+// panicText leaves out the panic's value, which may hold anything a handler had in
+// its hands; what the runtime itself raises says nothing secret.
+func panicText(r any) string {
+	if err, ok := r.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", r)
 }
 
 // retry is the verdict on what failed for no known reason: as if it had timed out.
