@@ -10,7 +10,9 @@ import (
 const (
 	codeInvalidClient = "invalid_client"
 	codeInvalidGrant  = "invalid_grant"
-	maxRetryAfter     = time.Hour
+	// codeUnsupportedToken: this kind of token cannot be revoked (RFC 7009, 2.2.1).
+	codeUnsupportedToken = "unsupported_token_type"
+	maxRetryAfter        = time.Hour
 )
 
 var (
@@ -19,6 +21,7 @@ var (
 	// waitCodes ask for patience (RFC 6749, 4.1.2.1; RFC 8628, 3.5).
 	waitCodes  = set("temporarily_unavailable", "slow_down")
 	knownCodes = union(configCodes, waitCodes, set(codeInvalidGrant, "invalid_request", "server_error",
+		"invalid_token", codeUnsupportedToken,
 		"access_denied", "interaction_required", "login_required", "consent_required"))
 )
 
@@ -45,6 +48,8 @@ type verdict struct {
 	class Class
 	code  string
 	words string
+	// strange: no rule knows this error answer.
+	strange bool
 }
 
 // judge decides the class of a reply from the profile and the body's error code;
@@ -53,15 +58,15 @@ func judge(p *Profile, r *reply, f fields, readable bool) verdict {
 	code := f.text("error")
 	switch {
 	case r.status >= 300 && r.status <= 399:
-		return verdict{OurFault, "", "a redirect is not followed; set token_url to the final address"}
+		return verdict{class: OurFault, words: "a redirect is not followed; set token_url to the final address"}
 	case r.status == http.StatusTooManyRequests:
-		return verdict{Refused, code, "too many requests"}
+		return verdict{class: Refused, code: code, words: "too many requests"}
 	case r.success() && !readable:
-		return verdict{Ambiguous, "", "the answer is cut short or not a token response"}
+		return verdict{class: Ambiguous, words: "the answer is cut short or not a token response"}
 	case r.success() && f.usable(p):
 		return verdict{class: OK}
 	case r.success() && (!p.SuccessStatusErrors || code == ""):
-		return verdict{Ambiguous, code, "the answer holds no usable " + p.bearerField()}
+		return verdict{class: Ambiguous, code: code, words: "the answer holds no usable " + p.bearerField()}
 	}
 	return judgeError(p, r, f, code)
 }
@@ -73,23 +78,23 @@ func judgeError(p *Profile, r *reply, f fields, code string) verdict {
 	server := r.status >= 500
 	switch {
 	case matches(p.ConfigAliases, r.status, f):
-		return verdict{OurFault, code, "check client_id, the client secret and the app's registration"}
+		return verdict{class: OurFault, code: code, words: "check client_id, the client secret and the app's registration"}
 	case matches(p.TerminalAliases, r.status, f):
-		return verdict{GrantDead, code, "the grant is dead"}
+		return verdict{class: GrantDead, code: code, words: "the grant is dead"}
 	case matches(p.TransientCodes, r.status, f), !server && waitCodes[code]:
-		return verdict{Refused, code, "try again later"}
+		return verdict{class: Refused, code: code, words: "try again later"}
 	case r.status == http.StatusServiceUnavailable && p.Unavailable503IsRefusal && r.header.Get("Retry-After") != "":
-		return verdict{Refused, code, "unavailable for now"}
+		return verdict{class: Refused, code: code, words: "unavailable for now"}
 	case !r.complete:
-		return verdict{Ambiguous, "", "the error is cut short"}
+		return verdict{class: Ambiguous, words: "the error is cut short"}
 	case server, r.status == http.StatusRequestTimeout:
-		return verdict{Ambiguous, code, "the token may have been consumed"}
+		return verdict{class: Ambiguous, code: code, words: "the token may have been consumed"}
 	case code == codeInvalidGrant:
-		return verdict{GrantDead, code, "the grant is dead"}
+		return verdict{class: GrantDead, code: code, words: "the grant is dead"}
 	case configCodes[code], r.status == http.StatusUnauthorized && code == "":
-		return verdict{OurFault, code, "check client_id, the client secret, auth_style and the app's registration"}
+		return verdict{class: OurFault, code: code, words: "check client_id, the client secret, auth_style and the app's registration"}
 	}
-	return verdict{OurFault, code, "the request was not understood; check token_url, or teach the profile this answer (terminal_aliases, config_aliases, transient_codes)"}
+	return verdict{class: OurFault, code: code, strange: true, words: "the request was not understood; check token_url, or teach the profile this answer (terminal_aliases, config_aliases, transient_codes)"}
 }
 
 func matches(signs []Sign, status int, f fields) bool {

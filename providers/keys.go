@@ -1,14 +1,11 @@
 package providers
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -48,87 +45,33 @@ func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error
 	return nil, errSignature
 }
 
-// noted remembers how a verification went, because the verifier above it turns
-// every failure into one kind of text.
-type noted struct {
-	keys        oidc.KeySet
-	good        bool
-	unavailable bool
-}
-
 // fetching is how go-oidc begins the error of a failed key fetch; a test holds it
 // to that.
 const fetching = "fetching keys"
 
-// VerifySignature implements oidc.KeySet.
-func (n *noted) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
-	payload, err := n.keys.VerifySignature(ctx, raw)
-	n.good = err == nil
-	n.unavailable = err != nil && strings.HasPrefix(err.Error(), fetching)
-	return payload, err
-}
-
-// keyFetcher is the RoundTripper behind the key set. go-oidc fetches keys in a
-// goroutine that ignores its caller's context; this gives it an end and someone
-// who waits for it.
-type keyFetcher struct {
-	base http.RoundTripper
-	life context.Context
-
-	mu     sync.Mutex
-	closed bool
-	wg     sync.WaitGroup
-	stop   context.CancelFunc
-}
-
-func newKeyFetcher(base http.RoundTripper) *keyFetcher {
-	f := &keyFetcher{base: base}
-	f.life, f.stop = context.WithCancel(context.Background())
-	return f
-}
-
-// RoundTrip reads the whole answer, so that nothing is under way once it returned.
-func (f *keyFetcher) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !f.enter() {
-		return nil, context.Canceled
+// signed returns the payload and the algorithm of a token whose signature is good.
+func (p *Provider) signed(ctx context.Context, raw string) ([]byte, string, error) {
+	token, err := jose.ParseSignedCompact(raw, p.keys.pinned)
+	var other *jose.ErrUnexpectedSignatureAlgorithm
+	switch {
+	case errors.As(err, &other):
+		return nil, "", p.reject(ReasonWrongAlgorithm, "the ID token's algorithm is not pinned in id_token_algs")
+	case err != nil || len(token.Signatures) != 1:
+		return nil, "", p.reject(ReasonMalformed, "the ID token is no signed JWT")
 	}
-	defer f.wg.Done()
-	ctx, cancel := context.WithCancel(req.Context())
-	defer cancel()
-	defer context.AfterFunc(f.life, cancel)()
-	res, err := f.base.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		return nil, err
+	payload, err := p.keys.VerifySignature(ctx, raw)
+	switch {
+	case err == nil:
+		return payload, token.Signatures[0].Header.Algorithm, nil
+	case strings.HasPrefix(err.Error(), fetching):
+		return nil, "", p.errorf("%w: check jwks_url and that the worker can reach it", ErrKeysUnavailable)
 	}
-	body, err := readCapped(res.Body)
-	if err != nil {
-		return nil, err
-	}
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res, nil
-}
-
-func (f *keyFetcher) enter() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed {
-		return false
-	}
-	f.wg.Add(1)
-	return true
-}
-
-func (f *keyFetcher) close() {
-	f.mu.Lock()
-	f.closed = true
-	f.mu.Unlock()
-	f.stop()
-	f.wg.Wait()
+	return nil, "", p.reject(ReasonWrongSignature, "no key of this provider verifies the ID token's signature")
 }
 
 // newKeySet makes the key set of a profile; the remote part caches its keys and
 // fetches again when it meets a key id that it does not know.
-func newKeySet(p Profile, secrets []secret.Value, fetch *keyFetcher, patience time.Duration) *keySet {
+func newKeySet(p Profile, secrets []secret.Value, fetch *fetcher, patience time.Duration) *keySet {
 	k := &keySet{secrets: secrets}
 	for _, alg := range p.IDTokenAlgs {
 		k.pinned = append(k.pinned, jose.SignatureAlgorithm(alg))

@@ -52,13 +52,15 @@ func TestEveryFailurePresentsOnce(t *testing.T) {
 		{"400", say(whole(400, "application/json", `{"error":"invalid_grant"}`)), GrantDead, ReachRead},
 		{"fine", say(whole(200, "application/json", goodBody)), OK, ReachRead},
 	}
-	for _, style := range []AuthStyle{AuthBasic, AuthPost} {
-		for _, c := range cases {
-			t.Run(string(style)+"/"+c.name, func(t *testing.T) {
+	ways := map[string]func(*testing.T, *Provider) Outcome{"refresh": refresh, "code": exchangeCode}
+	for _, way := range []string{"refresh", "code"} {
+		for i, c := range cases {
+			style := []AuthStyle{AuthBasic, AuthPost}[i%2]
+			t.Run(way+"/"+c.name, func(t *testing.T) {
 				s := serveRaw(t, c.script)
 				profile := profileAt(t, s.url())
 				profile.AuthStyle = style
-				out := refresh(t, open(t, profile, Options{}))
+				out := ways[way](t, open(t, profile, Options{}))
 				if out.Class != c.class || (out.Reach != c.reach && c.name != "reset") {
 					t.Errorf("%s at %s (%v), want %s at %s", out.Class, out.Reach, out.Err, c.class, c.reach)
 				}
@@ -334,7 +336,7 @@ func TestHangIsAmbiguousAndPresentsOnce(t *testing.T) {
 			p := open(t, profileAt(t, s.url()), Options{})
 			now := time.Now()
 			a := &attempt{ctx: ctx, clock: time.Now, deadline: now.Add(time.Hour)}
-			out := p.present(a, Request{RefreshToken: secret.New(canary)}, now)
+			out := p.attempt(a, p.refreshing(Request{RefreshToken: secret.New(canary)}), now)
 			close(over)
 			if out.Class != Ambiguous || out.Reach < ReachWrote {
 				t.Errorf("%s at %s: %v", out.Class, out.Reach, out.Err)

@@ -27,8 +27,16 @@ type Profile struct {
 	UserinfoURL   string `yaml:"userinfo_url"`
 	AccountsURL   string `yaml:"accounts_url"`
 	CustomerURL   string `yaml:"customer_url"`
-	// AccountsIDs says where account ids stand in the accounts endpoint's reply.
+	// AccountsIDs says where account ids stand in the accounts endpoint's reply: a
+	// JSON Pointer (RFC 6901) in which `*` is every element, and ~2 a literal `*`.
 	AccountsIDs string `yaml:"accounts_ids"`
+	// AccountsNext points to the address of the next page, or, with
+	// AccountsCursorParam, to what that query parameter of accounts_url takes. A
+	// header `Link: <…>; rel="next"` is honoured without it.
+	AccountsNext        string `yaml:"accounts_next"`
+	AccountsCursorParam string `yaml:"accounts_cursor_param"`
+	// CustomerIDs point to what identifies a person in the customer endpoint's reply.
+	CustomerIDs []string `yaml:"customer_ids"`
 
 	ClientID string `yaml:"client_id"`
 	// ClientSecretFile, or ClientSecretFiles with the newest first: the next one
@@ -39,7 +47,13 @@ type Profile struct {
 	// AuthStyle has no default: x/oauth2 finds the style of an unknown provider by
 	// presenting the refresh token a second time.
 	AuthStyle AuthStyle `yaml:"auth_style"`
-	Scopes    []string  `yaml:"scopes"`
+	// CodeAuthStyle is for authorization codes. Empty: AuthStyle.
+	CodeAuthStyle AuthStyle `yaml:"code_auth_style"`
+	Scopes        []string  `yaml:"scopes"`
+	// IssParameter is whether redirects bear `iss` (RFC 9207).
+	IssParameter IssParameter `yaml:"iss_parameter"`
+	// FlowTTL is how long a user may take to consent; 0: 10 minutes.
+	FlowTTL time.Duration `yaml:"flow_ttl"`
 
 	Rotation Rotation `yaml:"rotation"`
 	Replay   Replay   `yaml:"replay"`
@@ -73,6 +87,9 @@ type Profile struct {
 	// are not verified and prove nothing.
 	IDTokenAlgs      []string         `yaml:"id_token_algs"`
 	IDTokenOnRefresh IDTokenOnRefresh `yaml:"id_token_on_refresh"`
+	// IDTokenOnCode is the same for codes. Write required wherever logins must
+	// always be compared: a user can take `openid` out of the authorize URL.
+	IDTokenOnCode IDTokenOnRefresh `yaml:"id_token_on_code"`
 
 	// RenewAt is the fraction of the bearer's life at which to renew ahead of
 	// need; 0: only on demand.
@@ -89,9 +106,14 @@ type Profile struct {
 	Rate        Rate `yaml:"rate"`
 
 	// MaxLiveGrants is how many grants per user and app the provider keeps; 0: unknown.
-	MaxLiveGrants           int    `yaml:"max_live_grants"`
-	RevokeKillsSiblings     bool   `yaml:"revoke_kills_sibling_grants"`
-	OnDifferentLogin        Policy `yaml:"on_different_login"`
+	MaxLiveGrants       int  `yaml:"max_live_grants"`
+	RevokeKillsSiblings bool `yaml:"revoke_kills_sibling_grants"`
+	// RevocationScope is what dies with a revoked token.
+	RevocationScope  RevocationScope `yaml:"revocation_scope"`
+	OnDifferentLogin Policy          `yaml:"on_different_login"`
+	// HoldFor is how long a held replacement waits for a decision; 0: 14 days.
+	HoldFor time.Duration `yaml:"hold_for"`
+
 	TerminalAliases         []Sign `yaml:"terminal_aliases"`
 	ConfigAliases           []Sign `yaml:"config_aliases"`
 	TransientCodes          []Sign `yaml:"transient_codes"`

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -31,14 +32,6 @@ type Options struct {
 	RootCAs *x509.CertPool
 }
 
-// Request is one presentation of a refresh token.
-type Request struct {
-	RefreshToken secret.Value
-	// Deadline ends the attempt and, after it, the connection accepts no byte:
-	// others may have taken over by then. Zero: now + Provider.Deadline().
-	Deadline time.Time
-}
-
 // Provider is one configured provider. It is safe for concurrent use.
 type Provider struct {
 	name      string
@@ -48,11 +41,14 @@ type Provider struct {
 	dialer    *net.Dialer
 	transport *http.Transport
 	keys      *keySet
-	fetch     *keyFetcher
+	fetch     *fetcher
+	read      resources
 }
 
 const (
 	defaultConcurrency = 64
+	defaultFlowTTL     = 10 * time.Minute
+	defaultHoldFor     = 14 * 24 * time.Hour
 	dialPatience       = 10 * time.Second
 	tlsSessions        = 64
 )
@@ -63,10 +59,7 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 	if err := profile.Validate(name); err != nil {
 		return nil, err
 	}
-	if profile.Concurrency == 0 {
-		profile.Concurrency = defaultConcurrency
-	}
-	p := &Provider{name: name, profile: profile, opts: opts.filled()}
+	p := &Provider{name: name, profile: profile.filled(), opts: opts.filled(), read: profile.resources()}
 	var err error
 	if p.secrets, err = readSecrets(profile, opts.BaseDir, p.opts.Log); err != nil {
 		return nil, fmt.Errorf("providers.%s: %w", name, err)
@@ -76,7 +69,7 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 	}
 	p.dialer = &net.Dialer{Timeout: dialPatience, Control: profile.addressRule().control}
 	p.transport = newTransport(p.dialAttempt, p.tlsConfig(), dialPatience)
-	p.fetch = newKeyFetcher(newTransport(p.dialer.DialContext, p.tlsConfig(), dialPatience))
+	p.fetch = newFetcher(newTransport(p.dialer.DialContext, p.tlsConfig(), dialPatience))
 	p.keys = newKeySet(profile, p.secrets.all, p.fetch, p.opts.Budget.Deadline)
 	return p, nil
 }
@@ -92,6 +85,14 @@ func (o Options) filled() Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o
+}
+
+func (p Profile) filled() Profile {
+	p.Concurrency = cmp.Or(p.Concurrency, defaultConcurrency)
+	p.FlowTTL = cmp.Or(p.FlowTTL, defaultFlowTTL)
+	p.HoldFor = cmp.Or(p.HoldFor, defaultHoldFor)
+	p.CodeAuthStyle = cmp.Or(p.CodeAuthStyle, p.AuthStyle)
+	return p
 }
 
 // checkHMACSecrets: a secret shorter than the hash cannot verify (RFC 7518, 3.2);
@@ -122,7 +123,7 @@ func (p *Provider) tlsConfig() *tls.Config {
 // Name is the provider's name in events, subjects and logs.
 func (p *Provider) Name() string { return p.name }
 
-// Profile returns the profile that New was given.
+// Profile returns the profile that New was given, with its defaults filled in.
 func (p *Provider) Profile() Profile { return p.profile }
 
 // Deadline is how long one attempt may take: much longer where it cannot be
@@ -142,6 +143,6 @@ func (p *Provider) Bearer(a *Answer) secret.Value {
 	return a.AccessToken
 }
 
-// Close ends key fetches under way and waits for them. Refreshes under way run to
-// their end; the caller waits for those. It may be called more than once.
+// Close ends what is being read (keys, userinfo, accounts) and waits for it. What
+// is being presented runs to its end; the caller waits for that. It may be called more than once.
 func (p *Provider) Close() { p.fetch.close() }

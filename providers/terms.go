@@ -63,6 +63,25 @@ const (
 	IDTokenRequired IDTokenOnRefresh = "required"
 )
 
+// IssParameter is whether redirects bear `iss` (RFC 9207).
+type IssParameter string
+
+// An empty IssParameter is IssOptional.
+const (
+	IssOptional IssParameter = "optional"
+	IssRequired IssParameter = "required"
+)
+
+// RevocationScope is what dies when a token is revoked (RFC 7009, 2.1, leaves
+// the rest of the grant to the provider).
+type RevocationScope string
+
+// An empty RevocationScope is unknown, which counts as RevokesGrant.
+const (
+	RevokesToken RevocationScope = "token"
+	RevokesGrant RevocationScope = "grant"
+)
+
 // Policy is what happens when a reconsent names another login.
 type Policy string
 

@@ -53,6 +53,8 @@ func (p Profile) Validate(name string) error {
 	p.checkTimes(c)
 	p.checkIDTokens(c)
 	p.checkURLs(c)
+	p.checkConsent(c)
+	p.checkResources(c)
 	return errors.Join(c.list...)
 }
 
@@ -73,6 +75,9 @@ func (p Profile) checkWords(c *complaints) {
 	oneOf(c, "bearer", p.Bearer, BearerAccess, BearerID)
 	oneOf(c, "bearer_expiry", p.BearerExpiry, ExpiryExpiresIn, ExpiryJWT, ExpiryFixed)
 	oneOf(c, "id_token_on_refresh", p.IDTokenOnRefresh, IDTokenOptional, IDTokenRequired)
+	oneOf(c, "id_token_on_code", p.IDTokenOnCode, IDTokenOptional, IDTokenRequired)
+	oneOf(c, "iss_parameter", p.IssParameter, IssOptional, IssRequired)
+	oneOf(c, "revocation_scope", p.RevocationScope, RevokesToken, RevokesGrant)
 	oneOf(c, "on_different_login", p.OnDifferentLogin, PolicyReplace, PolicyHold, PolicyKeepBoth)
 	oneOf(c, "confidence", p.Confidence, Documented, Observed, Guessed)
 }
@@ -108,6 +113,7 @@ func (p Profile) checkTimes(c *complaints) {
 	c.unless(p.Rate.Limit >= 0 && (p.Rate.Limit == 0 || p.Rate.Window > 0), "rate", "needs a window; write {limit: 10, window: 10m}")
 	for field, d := range map[string]int64{
 		"renew_margin": int64(p.RenewMargin), "min_interval": int64(p.MinInterval), "keep_alive": int64(p.KeepAlive),
+		"flow_ttl": int64(p.FlowTTL), "hold_for": int64(p.HoldFor),
 		"access_ttl_default": int64(p.AccessTTLDefault), "refresh_idle": int64(p.RefreshIdle), "refresh_absolute": int64(p.RefreshAbsolute),
 	} {
 		c.unless(d >= 0, field, "is negative; write a duration such as 30s")
