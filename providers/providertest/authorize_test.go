@@ -16,8 +16,10 @@ const (
 
 // authorizeURL is a good request with changes: name, value, name, value; an empty
 // value removes the parameter.
-func (b *bench) authorizeURL(changes ...string) string {
-	at := b.Endpoints("op")
+func (b *bench) authorizeURL(changes ...string) string { return b.authorizeURLAt("op", changes...) }
+
+func (b *bench) authorizeURLAt(provider string, changes ...string) string {
+	at := b.Endpoints(provider)
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {at.ClientID}, "redirect_uri": {callback},
 		"state": {"s-1"}, "nonce": {"n-1"}, "scope": {"openid accounts"},
@@ -113,7 +115,7 @@ func TestWithoutARegistrationAnyWebAddressWillDo(t *testing.T) {
 	for _, to := range []string{"http://127.0.0.1:40123/cb", "http://[::1]:1/", "https://app.example"} {
 		b.mustConsent(b.authorizeURL("redirect_uri", to), "alice")
 	}
-	for _, to := range []string{"/cb", "com.example:/cb", "javascript://x/%0aalert(1)", callback + "#f", callback + "#", "http://%"} {
+	for _, to := range []string{"/cb", "com.example:/cb", "javascript://x/%0aalert(1)", callback + "#f", callback + "#", "http://%", "http:///cb", "https:"} {
 		if back, err := b.Consent(b.authorizeURL("redirect_uri", to), "alice"); err == nil {
 			t.Errorf("%s: sent to %s", to, back.URL)
 		}

@@ -157,3 +157,27 @@ func TestSingleGrantEndsEarlierFamiliesWhenTheCodeIsRedeemed(t *testing.T) {
 		t.Fatal("two grants of one subject")
 	}
 }
+
+func TestTwoConsentsToOneLoginAtOnceLeaveOneGrant(t *testing.T) {
+	b := start(t, Behaviour{SingleGrant: true})
+	var families []string
+	done := make(chan answer)
+	for range 8 {
+		code := b.mustConsent(b.authorizeURL(), "alice").Code
+		family, _ := b.FamilyOf(code)
+		families = append(families, family)
+		go func() { done <- b.redeem(code) }()
+	}
+	for range families {
+		if a := <-done; a.status != 200 {
+			t.Errorf("answered %d %s %v", a.status, a.text, a.err)
+		}
+	}
+	live := 0
+	for _, family := range families {
+		live += b.state(family).LiveBearers
+	}
+	if live != 1 {
+		t.Fatalf("%d live grants, want 1", live)
+	}
+}

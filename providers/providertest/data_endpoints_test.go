@@ -85,6 +85,14 @@ func TestDataEndpointsAskForTheBearer(t *testing.T) {
 	if got := b.getWith(at.UserinfoURL, g.Bearer).text; got != `{"sub":"alice","tier":"gold"}` {
 		t.Errorf("userinfo %s", got)
 	}
+	req, err := http.NewRequest(http.MethodGet, at.AccountsURL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Basic "+g.Bearer)
+	if a := do(b.http, req); a.status != 401 {
+		t.Errorf("another scheme: answered %d", a.status)
+	}
 	b.Kill(g.Family)
 	if a := b.getWith(at.AccountsURL, g.Bearer); a.status != 401 || b.state(g.Family).Denied != 1 || b.state(g.Family).Uses != 4 {
 		t.Fatalf("answered %d, %+v", a.status, b.state(g.Family))

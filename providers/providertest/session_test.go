@@ -62,6 +62,34 @@ func TestASessionEndsByTheClock(t *testing.T) {
 	}
 }
 
+func TestALieAboutTheIssuerLogsInAllTheSame(t *testing.T) {
+	b := start(t, Behaviour{SessionTTL: day})
+	browser := NewBrowser()
+	b.Script("op", Fault{Endpoint: AuthorizeEndpoint, When: After, Kind: WrongIssuer})
+	b.subOf(browser.Consent(t.Context(), b.authorizeURL(), "alice"))
+	if got := b.subOf(browser.Consent(t.Context(), b.authorizeURL(), "")); got != "alice" {
+		t.Fatalf("logged in: %s", got)
+	}
+}
+
+func TestABrowserIsLoggedInAtEachProviderByItself(t *testing.T) {
+	s, err := Start(Config{Providers: map[string]Behaviour{"one": {SessionTTL: day}, "two": {SessionTTL: day}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	b := &bench{Server: s, t: t}
+	browser, people := NewBrowser(), map[string]string{"one": "alice", "two": "bob"}
+	for provider, sub := range people {
+		b.subOf(browser.Consent(t.Context(), b.authorizeURLAt(provider), sub))
+	}
+	for provider, sub := range people {
+		if got := b.subOf(browser.Consent(t.Context(), b.authorizeURLAt(provider), "")); got != sub {
+			t.Fatalf("logged in at %s: %s", provider, got)
+		}
+	}
+}
+
 func TestNoSessionsByDefaultAndNoneForOtherBrowsers(t *testing.T) {
 	for name, behaviour := range map[string]Behaviour{"none kept": {}, "another browser": {SessionTTL: day}} {
 		b := start(t, behaviour)
