@@ -129,13 +129,12 @@ func (a *app) get(t *testing.T, address, bearer string) (int, map[string]any) {
 
 func (a *app) revoke(t *testing.T, token string) int {
 	t.Helper()
-	at := a.op.Endpoints()
-	req, err := http.NewRequestWithContext(a.ctx, http.MethodPost, at.Revoke, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	req, err := http.NewRequestWithContext(a.ctx, http.MethodPost, a.op.Endpoints().Revoke, strings.NewReader(url.Values{"token": {token}}.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(at.ClientID), url.QueryEscape(at.ClientSecret))
+	req.SetBasicAuth(url.QueryEscape(a.oauth.ClientID), url.QueryEscape(a.oauth.ClientSecret))
 	status, _ := a.do(t, req)
 	return status
 }

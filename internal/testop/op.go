@@ -18,7 +18,8 @@ type Config struct {
 	// its own, see Endpoints.
 	Clients []Client
 
-	// AccessTTL and IDTokenTTL are lifetimes; zero is 15 minutes.
+	// AccessTTL and IDTokenTTL are lifetimes; zero is 15 minutes. Tokens count in
+	// whole seconds: one nanosecond is a token that has expired when it arrives.
 	AccessTTL  time.Duration
 	IDTokenTTL time.Duration
 

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -90,6 +91,7 @@ func TestPKCEIsRequired(t *testing.T) {
 	a := start(t, testop.Config{})
 	for _, address := range []string{
 		a.oauth.AuthCodeURL(state),
+		a.oauth.AuthCodeURL(state, oauth2.SetAuthURLParam("code_challenge_method", "S256")),
 		a.oauth.AuthCodeURL(state, oauth2.SetAuthURLParam("code_challenge", verifier), oauth2.SetAuthURLParam("code_challenge_method", "plain")),
 	} {
 		if back := a.op.Consent(t, address, "alice"); back.Error != "invalid_request" || back.State != state || back.Iss == "" {
@@ -115,7 +117,7 @@ func TestClientAuthenticatesAsRegistered(t *testing.T) {
 	refused(t, err, "invalid_client")
 }
 
-// A code and a refresh token belong to the client that they were issued to.
+// What was issued to one client is nothing to another, not even to revoke.
 func TestCrossedClients(t *testing.T) {
 	op := testop.Start(t, testop.Config{Clients: []testop.Client{{ID: "one", Secret: "s1"}, {ID: "two", Secret: "s2"}}})
 	op.User(testop.User{Sub: "alice"})
@@ -124,8 +126,24 @@ func TestCrossedClients(t *testing.T) {
 
 	_, err := two.exchange(one.consent(t, "alice").Code)
 	refused(t, err, "invalid_grant")
-	_, err = two.refresh(one.link(t, "alice").RefreshToken)
+	tok := one.link(t, "alice")
+	_, err = two.refresh(tok.RefreshToken)
 	refused(t, err, "invalid_grant")
+	two.revoke(t, tok.RefreshToken)
+	two.revoke(t, tok.AccessToken)
+	if !one.live(t, tok) {
+		t.Error("a client revoked another's tokens")
+	}
+	one.mustRefresh(t, tok.RefreshToken)
+}
+
+func TestExpiredBearer(t *testing.T) {
+	a := start(t, testop.Config{AccessTTL: time.Nanosecond})
+	tok := a.link(t, "alice")
+	if a.live(t, tok) {
+		t.Error("an expired access token is accepted")
+	}
+	a.mustRefresh(t, tok.RefreshToken)
 }
 
 func TestRevocation(t *testing.T) {

@@ -7,13 +7,13 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// GetRefreshTokenInfo answers with the token itself as its id: RevokeToken gets
-// to see nothing else.
-func (s *store) GetRefreshTokenInfo(_ context.Context, client, value string) (sub, id string, err error) {
+// GetRefreshTokenInfo answers with the token itself as its id, which is what
+// RevokeToken looks for. Whose token it is RevokeToken checks.
+func (s *store) GetRefreshTokenInfo(_ context.Context, _, value string) (sub, id string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, ok := s.refresh[value]
-	if !ok || t.grant.client != client {
+	if !ok {
 		return "", "", op.ErrInvalidRefreshToken
 	}
 	return t.grant.sub, value, nil
