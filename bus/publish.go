@@ -44,16 +44,23 @@ func (b *Bus) PublishOutput(ctx context.Context, m events.Message) error {
 // PublishInput is PublishOutput for inputs. One for a provider that the cell
 // does not serve fails at once with ErrUnknownProvider.
 func (b *Bus) PublishInput(ctx context.Context, m events.Message) error {
-	_, err := b.publish(ctx, natsMsg(m), false)
+	_, err := b.StoreInput(ctx, m)
+	return err
+}
+
+// StoreInput is PublishInput for who wants to know where the input lies: the
+// sequence that a dead letter of it would name.
+func (b *Bus) StoreInput(ctx context.Context, m events.Message) (sequence uint64, err error) {
+	ack, err := b.publish(ctx, natsMsg(m), false)
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		if err = b.whyUnheard(ctx, m.Subject); err == nil {
-			_, err = b.publish(ctx, natsMsg(m), true) // accepted in principle: the stream had no leader
+			ack, err = b.publish(ctx, natsMsg(m), true) // accepted in principle: the stream had no leader
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("publish %s: %w", m.Subject, b.explain(err))
+		return 0, fmt.Errorf("publish %s: %w", m.Subject, b.explain(err))
 	}
-	return nil
+	return ack.Sequence, nil
 }
 
 // whyUnheard explains that no stream took a subject; nil means that one should have.

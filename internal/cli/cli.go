@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/nats-io/nats.go"
 
+	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
@@ -102,8 +103,12 @@ func (c *Common) Connect(ctx context.Context, cfg config.Config, role string) (*
 	return b, err
 }
 
-// Print writes one value as one line of JSON.
-func (c *Common) Print(v any) error { return json.NewEncoder(c.Out).Encode(v) }
+// Print writes one value as one line of JSON. It is no web page: a URL keeps its &.
+func (c *Common) Print(v any) error {
+	out := json.NewEncoder(c.Out)
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
 
 // Run parses args for the command that app describes and runs the one chosen. It
 // returns the exit code.
@@ -136,9 +141,14 @@ func Run(ctx context.Context, app any, common *Common, args []string, streams IO
 // Code is the exit code that an error means.
 func Code(err error) int {
 	var invalid *events.Invalid
+	var refused *api.Error
 	switch {
 	case err == nil:
 		return Done
+	case errors.As(err, &refused) && refused.Code == api.Invalid:
+		return BadInput
+	case errors.As(err, &refused) && refused.Code == api.NotPermitted:
+		return NotPermitted
 	case errors.Is(err, ErrBadInput), errors.Is(err, config.ErrConfig), errors.Is(err, bus.ErrMisconfigured), errors.Is(err, bus.ErrUnknownProvider), errors.As(err, &invalid):
 		return BadInput
 	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization), errors.Is(err, os.ErrPermission):

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
@@ -33,6 +34,9 @@ func TestExitCodes(t *testing.T) {
 		{bus.ErrMisconfigured, cli.BadInput},
 		{bus.ErrUnknownProvider, cli.BadInput},
 		{&events.Invalid{Field: "link", Reason: events.FaultMalformed}, cli.BadInput},
+		{api.Refuse(api.Invalid, "user: is missing"), cli.BadInput},
+		{api.Refuse(api.NotPermitted, "the link is another user's"), cli.NotPermitted},
+		{api.Refuse(api.Unavailable, "no worker"), cli.Failed},
 		{nats.ErrAuthorization, cli.NotPermitted},
 		{nats.ErrPermissionViolation, cli.NotPermitted},
 		{os.ErrPermission, cli.NotPermitted},
