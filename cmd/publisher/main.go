@@ -1,4 +1,5 @@
-// Command publisher reports dead tokens to Regrant and watches what comes of it.
+// Command publisher reports to Regrant what happened to tokens and consents, and
+// watches what comes of it.
 package main
 
 import (
@@ -13,6 +14,9 @@ import (
 type app struct {
 	cli.Common
 	TokenExpired tokenExpiredCmd `cmd:"" help:"Report that a link's bearer is dead or about to end."`
+	Consent      consentCmd      `cmd:"" help:"Consent flows."`
+	Reconsent    reconsentCmd    `cmd:"" name:"reconsent-completed" help:"Report that a user came back from the provider."`
+	Decided      decidedCmd      `cmd:"" name:"link-replacement-decided" help:"Decide on a replacement that is held."`
 	Watch        watchCmd        `cmd:"" help:"Print output events, one CloudEvent a line."`
 	Validate     validateCmd     `cmd:"" help:"Check files of CloudEvents against the schemas."`
 }
@@ -22,5 +26,5 @@ func main() { cli.Main(run) }
 func run(ctx context.Context, args []string, streams cli.IO) int {
 	var a app
 	return cli.Run(ctx, &a, &a.Common, args, streams, kong.Name("publisher"),
-		kong.Description("Reports dead tokens to Regrant and watches what comes of it."))
+		kong.Description("Reports dead tokens and completed consents to Regrant, and watches what comes of it."))
 }

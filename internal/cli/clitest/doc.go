@@ -6,6 +6,14 @@
 //	cell          provision a cell around a simulated provider and import a link;
 //	              sets $LINK, $BEARER, $REFRESH, $SUB and rewrites regrant.yaml
 //	work          start a worker of that cell in the test's process
+//	respond VERB FILE
+//	              answer the API's verb with a file, in place of a worker; a file of a
+//	              code and a message is a refusal. What was asked is written to
+//	              VERB.request, after the tenant
+//	react NAME FILE
+//	              answer the next input, which must have this name, in place of a
+//	              worker: with the CloudEvent in a file, in which $CAUSE is the input's
+//	              id, or with a dead letter, where the file has but a reason and a field
 //	dump STREAM   write what a stream holds (IN, OUT, DEAD, KV_links) to $WORK/STREAM
 //	expand FILE   replace $VARIABLES in a file by their values
 //	exits CODE COMMAND...
