@@ -130,6 +130,7 @@ func TestValidateConsentFields(t *testing.T) {
 		"op.id_token_on_code":             func(p *Profile) { p.IDTokenOnCode = "always" },
 		"op.iss_parameter":                func(p *Profile) { p.IssParameter = "yes" },
 		"op.issuer: is missing, but iss":  func(p *Profile) { p.IssParameter = IssRequired },
+		"op.issuer: is missing beside us": func(p *Profile) { p.UserinfoURL = "https://op.example/me" },
 		"op.revocation_scope":             func(p *Profile) { p.RevocationScope = "user" },
 		"op.flow_ttl: is negative":        func(p *Profile) { p.FlowTTL = -1 },
 		"op.flow_ttl: 25h":                func(p *Profile) { p.FlowTTL = 25 * 3600e9 },

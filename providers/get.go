@@ -36,6 +36,7 @@ func (p *Provider) get(ctx context.Context, at *url.URL, bearer secret.Value) (g
 	if err != nil {
 		return got{}, readError(err, connected.Load())
 	}
+	defer res.Body.Close()
 	body, err := readCapped(res.Body)
 	if err == nil {
 		err = p.statusError(res.StatusCode, res.Header)

@@ -18,6 +18,9 @@ func (p Profile) checkConsent(c *complaints) {
 	c.unless(p.FlowTTL <= maxFlowTTL, "flow_ttl", "%s is longer than a day; write for example 10m", p.FlowTTL)
 	c.unless(p.HoldFor <= maxHoldFor, "hold_for", "%s is longer than the 30 days that what waits is kept; write for example 336h", p.HoldFor)
 	c.unless(p.IssParameter != IssRequired || p.expectedIssuer() != "", "issuer", "is missing, but iss_parameter is required; write the provider's issuer")
+	// A login is issuer, client and sub: an issuer that is written later makes
+	// every login another one.
+	c.unless(p.UserinfoURL == "" || p.expectedIssuer() != "", "issuer", "is missing beside userinfo_url; write the provider's issuer, or its address if it has none")
 	for _, s := range p.Scopes {
 		c.unless(validScope.MatchString(s), "scopes", "%q is not one scope; write a list", s)
 	}
