@@ -47,11 +47,9 @@ type claimSet map[string]json.RawMessage
 
 var errClaim = errors.New("a claim has the wrong type")
 
-// parseClaims refuses bytes that are no UTF-8: encoding/json replaces them, and
-// two subjects that differ there would become one.
 func parseClaims(text []byte) (claimSet, error) {
 	var c claimSet
-	if !utf8.Valid(text) || json.Unmarshal(text, &c) != nil || c == nil {
+	if json.Unmarshal(text, &c) != nil || c == nil {
 		return nil, errClaim
 	}
 	return c, nil
@@ -101,7 +99,8 @@ func (c claimSet) audience() ([]string, error) {
 }
 
 // subject returns `sub`, which may hold any character but the one that
-// encoding/json puts in place of half a surrogate pair.
+// encoding/json puts in place of half a surrogate pair and of bytes that are no
+// UTF-8: two subjects that differ there would become one.
 func (c claimSet) subject() (string, error) {
 	sub, err := c.text("sub")
 	if err != nil || utf8.RuneCountInString(sub) > maxSubject || strings.ContainsRune(sub, utf8.RuneError) {

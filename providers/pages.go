@@ -34,7 +34,6 @@ func (l *listing) after(current *url.URL, header http.Header, doc any) (*url.URL
 	if at == nil || err != nil {
 		return nil, err
 	}
-	at.Fragment, at.RawFragment = "", ""
 	text := at.String()
 	switch {
 	case at.User != nil || !sameOrigin(at, l.first):
