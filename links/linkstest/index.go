@@ -119,12 +119,13 @@ func takeRace(t *testing.T, s Stores) {
 // transferRace lets every worker become the owner once: the chain of owners that
 // they displaced has each of them in it once, and ends with the last.
 func transferRace(t *testing.T, s Stores) {
+	ctx := bounded(t)
 	displaced := make([]events.Address, workers)
 	race(workers, func(i int) {
 		for {
-			now, err := s.Index.Owner(bounded(t), "default", "subject")
+			now, err := s.Index.Owner(ctx, "default", "subject")
 			if err == nil {
-				err = s.Index.Take(bounded(t), "default", "subject", address(i), now.Revision)
+				err = s.Index.Take(ctx, "default", "subject", address(i), now.Revision)
 			}
 			if errors.Is(err, links.ErrConflict) {
 				continue
