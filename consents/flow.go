@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -78,6 +79,10 @@ type Flow struct {
 	// Ruling is what was decided on the answer. Found is what the answer said.
 	Ruling *Ruling `json:"ruling,omitzero"`
 	Found  *Found  `json:"found,omitzero"`
+	// Staged: the tokens were brought by whoever exchanged the code.
+	Staged bool `json:"staged,omitzero"`
+	// Late: the answer came when the flow had been given up.
+	Late bool `json:"late,omitzero"`
 	// Approved: a held flow whose replacement was agreed to.
 	Approved bool `json:"approved,omitzero"`
 	// HeldUntil ends a hold.
@@ -135,17 +140,36 @@ func (f Flow) Observed(storedAt time.Time) Flow {
 
 // Retention is how long a store keeps the record after this write.
 func (f Flow) Retention() time.Duration {
-	switch f.Status {
-	case Pending:
+	switch {
+	case f.Unused():
 		return f.ExpiresAt.Sub(f.BeganAt) + keepExpired
-	case Held:
+	case f.Status == Held:
 		return f.HeldUntil.Sub(f.BeganAt) + keepSpent
 	default:
 		return keepSpent
 	}
 }
 
+// Unused says that no input has taken the flow up yet: it may expire.
+func (f Flow) Unused() bool {
+	return f.Status == Pending || (f.Staged && f.Status == Exchanged && f.Found == nil)
+}
+
 // Replacement is the link that is made should the login be another one.
 func (f Flow) Replacement() events.Address {
 	return events.Address{Tenant: f.Tenant, Provider: f.Provider, Link: f.Reserved}
+}
+
+// Concerns lists the links that a ruled flow has to do with.
+func (f Flow) Concerns() []events.Address {
+	all := []events.Address{f.Address}
+	if f.Ruling == nil {
+		return all
+	}
+	for _, a := range append([]events.Address{f.Ruling.Link}, f.Ruling.Displaced...) {
+		if a != (events.Address{}) && !slices.Contains(all, a) {
+			all = append(all, a)
+		}
+	}
+	return all
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/regrant/regrant/consents"
+	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/spool"
 )
 
@@ -36,11 +38,18 @@ func (h *Handlers) adopt(ctx context.Context, entry spool.Entry) error {
 	if _, ok := h.Providers[s.Provider]; !ok {
 		return fmt.Errorf("provider %q is not configured here", s.Provider)
 	}
-	answer, err := h.openAnswer(s.Address, s.Consent, s.Generation, s.Sealed)
+	answer, err := h.openSaved(s)
 	if err != nil {
 		return err
 	}
 	s.answer = answer
 	h.logger(s.Address).Info("an answer was found in the spool; it is committed now", "attempt", s.Attempt, "generation", s.Generation)
 	return h.settle(ctx, s)
+}
+
+func (h *Handlers) openSaved(s saved) (*providers.Answer, error) {
+	if s.Flow != "" {
+		return h.openFlowAnswer(consents.Flow{ID: s.FlowID, Address: s.Address, Answer: s.Sealed})
+	}
+	return h.openAnswer(s.Address, s.Consent, s.Generation, s.Sealed)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/budget"
+	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/locks"
@@ -19,11 +20,30 @@ import (
 
 // Provider is what a handler asks of a configured provider; *providers.Provider is one.
 type Provider interface {
+	Refresher
+	Consenter
+}
+
+// Refresher keeps a grant alive.
+type Refresher interface {
 	Profile() providers.Profile
 	Deadline() time.Duration
 	Refresh(ctx context.Context, r providers.Request) providers.Outcome
 	Verify(ctx context.Context, a *providers.Answer, known providers.Identity) (providers.Verified, error)
 	Bearer(a *providers.Answer) secret.Value
+}
+
+// Consenter obtains a grant and looks into what it is a grant of.
+type Consenter interface {
+	AuthorizeURL(r providers.AuthorizeRequest) (string, error)
+	CheckIss(iss string) error
+	CodeDeadline() time.Duration
+	Exchange(ctx context.Context, r providers.CodeRequest) providers.Outcome
+	Identify(ctx context.Context, a *providers.Answer, nonce string) (providers.Verified, error)
+	Accounts(ctx context.Context, bearer secret.Value) ([]string, error)
+	Customer(ctx context.Context, bearer secret.Value) (secret.Value, error)
+	Revoke(ctx context.Context, token secret.Value, hint string) error
+	RevokesTokensOnly() bool
 }
 
 // Sealer seals and opens what may not be read at rest; *seal.Keys is one.
@@ -64,7 +84,9 @@ type Config struct {
 	Tenants   []string
 	Providers map[string]Provider
 	Store     links.Store
-	Sealer    Sealer
+	Index     links.Index
+	Flows     consents.Store
+	Keys      Keys
 	Spool     Spool
 	Locker    locks.Locker
 	Timers    Timers
@@ -99,7 +121,7 @@ type Handlers struct {
 
 // New checks the configuration and returns the handlers.
 func New(cfg Config) (*Handlers, error) {
-	if cfg.Store == nil || cfg.Sealer == nil || cfg.Spool == nil || cfg.Locker == nil || cfg.Timers == nil || cfg.Outputs == nil || cfg.Log == nil {
+	if cfg.Store == nil || cfg.Index == nil || cfg.Flows == nil || cfg.Keys == nil || cfg.Spool == nil || cfg.Locker == nil || cfg.Timers == nil || cfg.Outputs == nil || cfg.Log == nil {
 		return nil, errors.New("handlers: configuration is incomplete")
 	}
 	if cfg.Clock == nil {

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (im *Importer) Import(ctx context.Context, in ImportLine) error {
 // own makes the link the owner of its login, unless that is somebody's.
 func (im *Importer) own(ctx context.Context, l links.Link) error {
 	for {
-		owner, err := im.Index.Owner(ctx, l.Tenant, l.Subject)
+		owner, err := im.Index.Owner(ctx, l.Tenant, links.Login(l.Provider, l.Subject))
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (im *Importer) own(ctx context.Context, l links.Link) error {
 		if !vacant {
 			return &BadLine{"sub", "is the login of link " + owner.Address.String() + " already"}
 		}
-		if err := im.Index.Take(ctx, l.Tenant, l.Subject, l.Address, owner.Revision); !errors.Is(err, links.ErrConflict) {
+		if err := im.Index.Take(ctx, l.Tenant, links.Login(l.Provider, l.Subject), l.Address, owner.Revision); !errors.Is(err, links.ErrConflict) {
 			return err
 		}
 	}
@@ -156,8 +157,8 @@ func (im *Importer) link(in ImportLine) (links.Link, error) {
 	t := links.Tokens{Access: in.Access, Refresh: in.Refresh, ID: in.ID, Type: "Bearer", Subject: in.Sub}
 	l := links.Link{Address: in.Address, User: in.User, Nickname: in.Nickname, ClientID: p.ClientID}
 	if in.Sub != "" {
-		t.Issuer = p.Issuer
-		l.Subject = im.Keys.Subject(p.Issuer, p.ClientID, in.Sub)
+		t.Issuer = cmp.Or(p.IssOverride, p.Issuer) // what its ID tokens say
+		l.Subject = im.Keys.Subject(t.Issuer, p.ClientID, in.Sub)
 	}
 	sealed, err := SealTokens(im.Keys, in.Address, 1, 1, t)
 	if err != nil {

@@ -32,7 +32,7 @@ func newImporting(t *testing.T) importing {
 		t.Fatal(err)
 	}
 	s, profile := memstore.New(time.Now), providers.Profile{ClientID: "client", Replay: rules["forbidden"]}
-	w := importing{t: t, store: s, subject: keys.Subject("", "client", canary+"-sub"), im: &handlers.Importer{
+	w := importing{t: t, store: s, subject: links.Login("op", keys.Subject("", "client", canary+"-sub")), im: &handlers.Importer{
 		Source: "//regrant/test", Tenants: []string{"default"}, Profiles: map[string]providers.Profile{"op": profile},
 		Store: s, Index: s, Keys: keys, Timers: nowhere{}, Outputs: nowhere{}, Budget: budget.Of(budget.Default), Clock: time.Now,
 	}}

@@ -47,6 +47,10 @@ func (in Inputs) handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 	switch name {
 	case events.NameTokenExpired:
 		return in.h.tokenExpired(ctx, a, e, m)
+	case events.NameReconsentCompleted:
+		return in.h.reconsentCompleted(ctx, a, e, m)
+	case events.NameLinkReplacementDecided:
+		return in.h.linkReplacementDecided(ctx, a, e, m)
 	default:
 		return inbox.Dead("not_handled_by_this_version", "type")
 	}

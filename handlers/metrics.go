@@ -7,6 +7,7 @@ type Metrics struct {
 	Presentations *prometheus.CounterVec   // provider, class
 	Generations   *prometheus.CounterVec   // provider, cause
 	Verdicts      *prometheus.CounterVec   // provider, verdict
+	Consents      *prometheus.CounterVec   // provider, outcome
 	Stale         *prometheus.CounterVec   // provider, how
 	Refused       *prometheus.CounterVec   // reason; inputs that became dead letters
 	LockAway      prometheus.Counter       // refreshes under the intent alone
@@ -28,6 +29,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Presentations: counter("presentations_total", "Credentials presented to a provider, by what came of it.", "provider", "class"),
 		Generations:   counter("generations_total", "Token sets committed. Presentations over generations is the number that must be 1.", "provider", "cause"),
 		Verdicts:      counter("link_verdicts_total", "Links judged uncertain, consent_required or quarantined.", "provider", "verdict"),
+		Consents:      counter("consents_total", "Consent flows that came back, by what became of them.", "provider", "outcome"),
 		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
 		Refused:       counter("refused_inputs_total", "Inputs refused for good: they lie in the dead letters.", "reason"),
 		LockAway:      plain("lock_unavailable_total", "Refreshes made under the intent alone because the lock server was away."),
@@ -41,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
 	}
 	return m
 }

@@ -29,7 +29,7 @@ func (h *Handlers) behind(ctx context.Context, j *job, view links.View) (inbox.V
 	}
 	l := stored.Link
 	l.DueNumber = max(l.DueNumber, f.armed) // numbers go on: a timer under a used one would not be armed
-	sealed, err := SealTokens(h.Sealer, l.Address, l.Consent, f.generation, tokens)
+	sealed, err := SealTokens(h.Keys, l.Address, l.Consent, f.generation, tokens)
 	if err != nil {
 		return h.unfinished(j, err), false
 	}

@@ -141,6 +141,10 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 		return inbox.Verdict{}, true
 	case links.Future:
 		return h.future(ctx, j)
+	case links.Resume:
+		return h.resume(ctx, j, stored.Link), false
+	case links.LetGo:
+		return h.letGo(ctx, j, stored.Link.Hold, links.ReasonHoldExpired), false
 	default:
 		return h.judge(ctx, j, stored, view, d)
 	}
@@ -150,7 +154,10 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 // back sooner than that is over: each delivery goes to any worker, and one that has
 // not seen the attempt yet begins to watch it only then.
 func (h *Handlers) pause(l links.Link, after time.Duration) time.Duration {
-	if l.Status == links.Refreshing {
+	switch {
+	case l.Exchange != nil:
+		return h.Budget.LockRenew / 2 // its flow tells how long it takes
+	case l.Status == links.Refreshing:
 		after = min(after, h.Budget.LockRenew/2)
 	}
 	return max(after, time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
@@ -26,6 +27,10 @@ type saved struct {
 	Sealed     []byte       `json:"sealed"`
 	// Aside: not a complete token set; a candidate whatever the record says.
 	Aside bool `json:"aside,omitzero"`
+	// Flow is the key of the consent flow whose code was answered, FlowID its id; the
+	// answer to a refresh has neither.
+	Flow   string `json:"flow,omitzero"`
+	FlowID string `json:"flow_id,omitzero"`
 
 	answer *providers.Answer
 	// recent is the record as the intent left it, when that was just written: the
@@ -80,17 +85,24 @@ func (h *Handlers) spoolOrSay(s *saved) (spooled bool) {
 
 func (h *Handlers) spool(s *saved) error {
 	return h.Probe.around(StepSpool, s.Address, func() error {
-		sealed, err := h.sealAnswer(s.Address, s.Consent, s.Generation, s.answer)
-		if err != nil {
+		if err := h.sealSaved(s); err != nil {
 			return err
 		}
-		s.Sealed = sealed
 		data, err := json.Marshal(s)
 		if err != nil {
 			return err
 		}
 		return h.Spool.Put(s.Attempt, data)
 	})
+}
+
+func (h *Handlers) sealSaved(s *saved) (err error) {
+	if s.Flow != "" {
+		s.Sealed, err = h.sealFlowAnswer(consents.Flow{ID: s.FlowID, Address: s.Address}, s.answer)
+		return err
+	}
+	s.Sealed, err = h.sealAnswer(s.Address, s.Consent, s.Generation, s.answer)
+	return err
 }
 
 // settle commits a saved answer and finishes what the commit decided: timer,
@@ -103,6 +115,9 @@ func (h *Handlers) settle(ctx context.Context, s saved) (err error) {
 			err = fmt.Errorf("%w: a defect of this version, at %s", errForGood, panicked())
 		}
 	}()
+	if s.Flow != "" {
+		return h.settleExchange(ctx, s)
+	}
 	was, l, err := h.commit(ctx, s)
 	if err != nil {
 		return err
@@ -141,7 +156,7 @@ func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was
 		return was, l, err
 	}
 	was = stored.Link
-	l, err = h.apply(was, s, verify)
+	l, err = h.applied(was, s, verify)
 	if err != nil || h.result(was, s) == links.ResultAlready {
 		return was, l, err
 	}
@@ -186,8 +201,8 @@ func (h *Handlers) result(l links.Link, s saved) links.Result {
 	return result
 }
 
-// apply is the pure part: what the answer makes of the record.
-func (h *Handlers) apply(l links.Link, s saved, verify verifier) (links.Link, error) {
+// applied is the pure part: what the answer makes of the record.
+func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, error) {
 	now, origin, c := h.Clock(), h.origin(s.Trace), s.claim()
 	rules := h.rules[l.Provider]
 	switch h.result(l, s) {

@@ -1,7 +1,10 @@
 package handlers
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
@@ -14,6 +17,10 @@ import (
 const (
 	kindTokens = "tokens"
 	kindAnswer = "answer"
+	// Of a flow: its nonce and verifier, its answer, its tokens.
+	kindFlowSecrets = "flow-secrets"
+	kindFlowAnswer  = "flow-answer"
+	kindFlowTokens  = "flow-tokens"
 )
 
 func binding(kind string, a events.Address, consent, generation uint64) seal.Binding {
@@ -21,7 +28,7 @@ func binding(kind string, a events.Address, consent, generation uint64) seal.Bin
 }
 
 func (h *Handlers) openTokens(l links.Link) (links.Tokens, error) {
-	clear, err := h.Sealer.Open(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
+	clear, err := h.Keys.Open(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
 	if err != nil {
 		return links.Tokens{}, fmt.Errorf("open tokens of link %s generation %d: %w", l.Address, l.Generation, err)
 	}
@@ -42,11 +49,11 @@ func (h *Handlers) sealAnswer(a events.Address, consent, generation uint64, answ
 	if err != nil {
 		return nil, err
 	}
-	return h.Sealer.Seal(binding(kindAnswer, a, consent, generation), clear)
+	return h.Keys.Seal(binding(kindAnswer, a, consent, generation), clear)
 }
 
 func (h *Handlers) openAnswer(a events.Address, consent, generation uint64, sealed []byte) (*providers.Answer, error) {
-	clear, err := h.Sealer.Open(binding(kindAnswer, a, consent, generation), sealed)
+	clear, err := h.Keys.Open(binding(kindAnswer, a, consent, generation), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open saved answer of link %s generation %d: %w", a, generation, err)
 	}
@@ -61,17 +68,23 @@ func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified
 	if err != nil {
 		return links.Grant{}, fmt.Errorf("%w: %w", errForGood, err)
 	}
-	t := links.Tokens{Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType, Issuer: old.Issuer, Subject: old.Subject}
+	t := links.Tokens{
+		Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType,
+		Issuer: old.Issuer, Subject: old.Subject, Claims: v.Claims,
+	}
 	if t.Refresh.IsZero() {
 		t.Refresh = old.Refresh
 	}
 	if t.ID.IsZero() {
 		t.ID = old.ID
 	}
+	if v.Claims == nil {
+		t.Claims = old.Claims
+	}
 	if t.Subject == "" {
 		t.Issuer, t.Subject = v.Identity.Issuer, v.Identity.Subject
 	}
-	sealed, err := SealTokens(h.Sealer, l.Address, l.Consent, l.Generation+1, t)
+	sealed, err := SealTokens(h.Keys, l.Address, l.Consent, l.Generation+1, t)
 	if err != nil {
 		return links.Grant{}, err
 	}
@@ -80,6 +93,27 @@ func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified
 		Fingerprint: p.Bearer(a).Fingerprint(), Refreshable: !t.Refresh.IsZero(),
 		Scopes: a.Scopes, ScopesGiven: a.ScopesGiven, IssuedAt: issuedAt(a, h.Clock()),
 		ExpiresAt: a.ExpiresAt, RefreshExpiresAt: a.RefreshExpiresAt, ConsentExpiresAt: a.ConsentExpiresAt,
-		Comparison: string(v.Comparison), Sealed: sealed,
+		Comparison: string(v.Comparison), ClaimsChanged: changed(old.Claims, t.Claims), Sealed: sealed,
 	}, nil
+}
+
+// changed names the custom claims that are not as they were. Where there were
+// none, nothing is known to have changed.
+func changed(was, is map[string]json.RawMessage) []string {
+	if was == nil || is == nil {
+		return nil
+	}
+	var names []string
+	for name, value := range is {
+		if !bytes.Equal(was[name], value) {
+			names = append(names, name)
+		}
+	}
+	for name := range was {
+		if _, ok := is[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }

@@ -21,16 +21,37 @@ const (
 	StepUnspool Step = "unspool"
 	StepAck     Step = "ack"
 
+	// The steps of a consent flow, in their order; between them lie present, spool,
+	// timer, outbox and unspool.
+	StepOpen     Step = "flow_open"
+	StepMark     Step = "flow_mark"
+	StepAnswer   Step = "flow_answer"
+	StepLook     Step = "flow_look"
+	StepRule     Step = "flow_rule"
+	StepClaim    Step = "flow_claim"
+	StepTarget   Step = "flow_target"
+	StepDisplace Step = "flow_displace"
+	StepDepart   Step = "flow_depart"
+	StepEnd      Step = "flow_end"
+	StepFail     Step = "flow_fail"
+
 	StepClear   Step = "clear"
 	StepVerdict Step = "verdict"
 	StepJudge   Step = "judge"
 )
 
-// Steps lists every step, for tests that enumerate crash points.
+// Steps lists every step of a refresh, for tests that enumerate crash points.
 func Steps() []Step {
 	return []Step{
 		StepLock, StepRead, StepIntent, StepPresent, StepSpool, StepVerify, StepCommit,
 		StepTimer, StepOutbox, StepKnown, StepUnspool, StepAck, StepClear, StepVerdict, StepJudge,
+	}
+}
+
+// FlowSteps lists every step of a consent flow that no refresh has.
+func FlowSteps() []Step {
+	return []Step{
+		StepOpen, StepMark, StepAnswer, StepLook, StepRule, StepClaim, StepTarget, StepDisplace, StepDepart, StepEnd, StepFail,
 	}
 }
 

@@ -119,7 +119,7 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 	h, err := handlers.New(handlers.Config{
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
 		Providers: map[string]handlers.Provider{"op": &client{w.provider, p}},
-		Store:     w.store, Sealer: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
+		Store:     w.store, Index: w.store.Store, Flows: memstore.NewFlows(time.Now), Keys: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
 		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock,
 		Log: slog.New(slog.NewTextHandler(&watchedLog{w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
 	})

@@ -105,7 +105,7 @@ func (l Link) announceConsent(c Completed, was Link, o Origin, now time.Time) Li
 		ExpiresAt: optional(l.ExpiresAt), RefreshExpiresAt: optional(l.RefreshExpiresAt), ConsentExpiresAt: optional(l.ConsentExpiresAt),
 		Scopes: l.Scopes, ScopesGained: difference(l.Scopes, was.Scopes), ScopesLost: difference(was.Scopes, l.Scopes),
 		AccountsGained: difference(l.Accounts, was.Accounts), AccountsLost: difference(was.Accounts, l.Accounts),
-		AccountsUnknown: c.AccountsUnknown, ClaimsChanged: c.Grant.ClaimsChanged, Requested: c.Requested,
+		AccountsUnknown: c.AccountsUnknown, ClaimsChanged: c.Grant.ClaimsChanged, Requested: c.Requested, Supersedes: c.Supersedes,
 		Comparison: events.Comparison(cmp.Or(c.Grant.Comparison, string(events.ComparisonUnknown))),
 	}
 	l = l.announce(o, now, e)

@@ -63,6 +63,10 @@ type Owner struct {
 	Revision uint64
 }
 
+// Login is the name under which an Index keeps the owner of a login: `sub` counts
+// within one provider and one client registration, of which the HMAC has the latter.
+func Login(provider, subject string) string { return provider + "_" + subject }
+
 // Index finds links by what is not in their address.
 type Index interface {
 	// Owner returns the owner of a subject from whoever decides writes. Nobody is no error.

@@ -51,7 +51,9 @@ type Worker struct {
 	spool     *spool.Spool
 	providers map[string]*providers.Provider
 	store     *kvstore.Store
+	flows     *kvstore.Flows
 	handlers  *handlers.Handlers
+	service   *bus.Service
 	probe     handlers.Probe
 	consumers []*bus.Consumer
 	unlisten  func()
@@ -112,8 +114,10 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	if err := w.bus.Verify(ctx, Plan(c)); err != nil {
 		return err
 	}
-	w.store, err = Store(ctx, w.bus)
-	if err != nil {
+	if w.store, err = Store(ctx, w.bus); err != nil {
+		return err
+	}
+	if w.flows, err = kvstore.NewFlows(ctx, w.bus.JetStream(), w.bus.Names().Consents()); err != nil {
 		return err
 	}
 	if w.redis, err = locks.Dial(c.Redis.URL, c.Budget()); err != nil {
@@ -151,7 +155,7 @@ func (w *Worker) assemble(o Options) (err error) {
 	}
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
-		Store: w.store, Sealer: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus},
+		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus},
 		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
 	})
 	return err
@@ -173,6 +177,9 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
+	if w.service, err = w.bus.Serve(background, serviceSpec(w.handlers)); err != nil {
+		return err
+	}
 	b := o.Config.Budget()
 	w.background.Go(func() { w.adoptEvery(background, b.Adopt) })
 	w.background.Go(func() { w.reconcile(background, b.Patience) })
@@ -218,9 +225,12 @@ func (w *Worker) Stop(ctx context.Context) error {
 
 func (w *Worker) shutdown(ctx context.Context) error {
 	var wg sync.WaitGroup
-	errs := make([]error, len(w.consumers))
+	errs := make([]error, len(w.consumers)+1)
 	for i, c := range w.consumers {
 		wg.Go(func() { errs[i] = c.Stop(ctx) })
+	}
+	if w.service != nil {
+		wg.Go(func() { errs[len(w.consumers)] = w.service.Stop(ctx) })
 	}
 	w.stop()
 	wg.Wait()

@@ -1,0 +1,275 @@
+package handlers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/regrant/regrant/consents"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// errRuleAgain means that what a ruling rests on has changed: somebody claimed the
+// login first, or has a newer consent to it.
+var errRuleAgain = errors.New("the ruling is out of date")
+
+// apply carries a ruling out: the claim on the login first, then the link that the
+// tokens go to, then the links that lose something, by compare-and-set and without
+// their locks. Every step is idempotent by the consent's id, so whoever resumes
+// begins anew (model: login.pml).
+func (h *Handlers) apply(ctx context.Context, j *flowJob, s consents.Stored) (inbox.Verdict, bool) {
+	f := s.Flow
+	switch err := h.carryOut(ctx, j, f); {
+	case errors.Is(err, errRuleAgain):
+		return h.rule(ctx, j, s)
+	case err != nil:
+		return h.flowNotWritten(j, err)
+	}
+	if f.Ruling.Target == consents.ToNobody {
+		return h.fail(ctx, j, s, consents.ReasonNewerConsent)
+	}
+	next := f.Apply()
+	if f.Ruling.Requested == consents.IsHeld {
+		next = f.Wait(h.heldUntil(f))
+	}
+	if err := h.updateFlow(ctx, StepEnd, s, next); err != nil {
+		return h.flowNotWritten(j, err)
+	}
+	h.Metrics.Consents.WithLabelValues(f.Provider, string(next.Status)).Inc()
+	h.logger(f.Address).Info("consent applied", "flow", f.ID, "target", f.Ruling.Target, "to", f.Ruling.Link.Link,
+		"requested", f.Ruling.Requested, "comparison", f.Ruling.Comparison)
+	return h.settled(ctx, j, next), false
+}
+
+func (h *Handlers) carryOut(ctx context.Context, j *flowJob, f consents.Flow) error {
+	for _, step := range []func(context.Context, *flowJob, consents.Flow) error{
+		h.claim, h.toTarget, h.displace, h.toRequested, h.lookAgain,
+	} {
+		if err := step(ctx, j, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim makes the target the login's owner, at the revision of the index that was
+// ruled on. From then on no other flow overlooks this one.
+func (h *Handlers) claim(ctx context.Context, _ *flowJob, f consents.Flow) error {
+	r := f.Ruling
+	if f.Found.Subject == "" || r.Target == consents.ToNobody {
+		return nil
+	}
+	name := links.Login(f.Provider, f.Found.Subject)
+	owner, err := h.Index.Owner(ctx, f.Tenant, name)
+	switch {
+	case err != nil:
+		return err
+	case owner.Address == r.Link:
+		return nil
+	case owner.Revision != r.Revision || r.Target == consents.ToOwner:
+		return errRuleAgain
+	}
+	err = h.Probe.around(StepClaim, f.Address, func() error { return h.Index.Take(ctx, f.Tenant, name, r.Link, r.Revision) })
+	if errors.Is(err, links.ErrConflict) {
+		return errRuleAgain
+	}
+	return err
+}
+
+// toTarget gives the tokens to the link that they belong to, which may not exist yet.
+func (h *Handlers) toTarget(ctx context.Context, j *flowJob, f consents.Flow) error {
+	r := f.Ruling
+	if r.Target == consents.ToNobody || r.Target == consents.ToHold {
+		return nil
+	}
+	var was links.Link
+	give := func(l links.Link) (links.Link, error) {
+		was = l
+		switch {
+		case l.Has(f.ID):
+			return l, nil
+		case l.Overtakes(f.Order):
+			return l, errRuleAgain
+		}
+		if err := h.dropHeld(ctx, l, f); err != nil {
+			return l, err
+		}
+		return h.consented(j, f, l)
+	}
+	_, err := h.change(ctx, r.Link, StepTarget, give)
+	if errors.Is(err, links.ErrNotFound) {
+		err = h.toNew(ctx, f, give)
+	}
+	if err != nil || was.Subject == "" || was.Subject == f.Found.Subject || !was.Live() {
+		return err
+	}
+	return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), r.Link)
+}
+
+func (h *Handlers) toNew(ctx context.Context, f consents.Flow, give func(links.Link) (links.Link, error)) error {
+	nickname := f.Nickname
+	if s, err := h.Store.Latest(ctx, f.Address); err == nil {
+		nickname = cmp.Or(nickname, s.Link.Nickname)
+	}
+	l, err := give(links.Await(f.Ruling.Link, f.User, nickname, h.Providers[f.Provider].Profile().ClientID))
+	if err != nil {
+		return err
+	}
+	return h.create(ctx, StepTarget, l)
+}
+
+// consented is the target's record with the consent in it.
+func (h *Handlers) consented(j *flowJob, f consents.Flow, l links.Link) (links.Link, error) {
+	tokens, err := h.openFlowTokens(f)
+	if err != nil {
+		return l, err
+	}
+	found, r := *f.Found, f.Ruling
+	g := found.Grant
+	g.Comparison = string(r.Comparison)
+	if l.Live() {
+		h.inherit(l, f, &tokens, &g)
+	}
+	if g.Sealed, err = SealTokens(h.Keys, l.Address, l.Numbered(), l.Generation+1, tokens); err != nil {
+		return l, err
+	}
+	c := links.Completed{
+		Flow: f.Key, ID: f.ID, Event: f.Event, Order: f.Order, Late: f.Late, Subject: found.Subject, Customer: found.Customer,
+		ClientID: h.Providers[f.Provider].Profile().ClientID, Nickname: f.Nickname, Accounts: found.Accounts, AccountsUnknown: found.AccountsUnknown, Grant: g,
+	}
+	if r.Link != f.Address {
+		c.Requested = &f.Address
+	}
+	if r.Target == consents.ToOwner && !f.New {
+		c.Nickname = "" // it names the link that was asked for
+	}
+	if r.Supersede && len(r.Displaced) > 0 {
+		c.Supersedes = &r.Displaced[0]
+	}
+	return l.Reconsent(c, h.origin(j.trace), h.Clock(), h.rules[f.Provider], h.Random()), nil
+}
+
+// inherit takes over from a live link's tokens what the answer left out. A
+// provider that gives a refresh token at the first consent only means the old one
+// to go on, which holds for the same login alone.
+func (h *Handlers) inherit(l links.Link, f consents.Flow, t *links.Tokens, g *links.Grant) {
+	old, err := h.openTokens(l)
+	if err != nil {
+		h.logger(l.Address).Warn("the link's earlier tokens do not open; nothing is taken over from them", "err", err)
+		return
+	}
+	g.ClaimsChanged = changed(old.Claims, t.Claims)
+	if t.Refresh.IsZero() && l.Subject != "" && l.Subject == f.Found.Subject {
+		t.Refresh = old.Refresh
+		g.Refreshable = !t.Refresh.IsZero()
+	}
+}
+
+// displace ends the links that lose the login. What owns it by now has not lost it.
+func (h *Handlers) displace(ctx context.Context, j *flowJob, f consents.Flow) error {
+	if len(f.Ruling.Displaced) == 0 {
+		return nil
+	}
+	owner, err := h.Index.Owner(ctx, f.Tenant, links.Login(f.Provider, f.Found.Subject))
+	if err != nil {
+		return err
+	}
+	by := f.Ruling.Link
+	if f.Ruling.Target == consents.ToNobody {
+		by = owner.Address
+	}
+	for _, a := range f.Ruling.Displaced {
+		if a == f.Ruling.Link || a == owner.Address || by == (events.Address{}) {
+			continue
+		}
+		if err := h.supersede(ctx, j, f, a, by, f.User); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// supersede ends one link that lost the login to another one, of the user given.
+func (h *Handlers) supersede(ctx context.Context, j *flowJob, f consents.Flow, a, by events.Address, user string) error {
+	_, err := h.change(ctx, a, StepDisplace, func(l links.Link) (links.Link, error) {
+		if !l.Live() || l.Subject != f.Found.Subject || l.Overtakes(f.Order) {
+			return l, nil
+		}
+		if err := h.dropHeld(ctx, l, f); err != nil {
+			return l, err
+		}
+		t := takenBy(f, by)
+		t.Reason = events.ReplacedOtherOwner
+		if l.User == user {
+			t.Reason = events.ReplacedSameLogin
+		}
+		return l.Lose(t, h.origin(j.trace), h.Clock()), nil
+	})
+	if errors.Is(err, links.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+func takenBy(f consents.Flow, by events.Address) links.Taken {
+	return links.Taken{
+		Flow: f.Key, ID: f.ID, Order: f.Order, By: by, Reason: events.ReplacedDifferentLogin,
+		Subject: f.Found.Subject, Customer: f.Found.Customer, Scopes: f.Found.Grant.Scopes,
+		Accounts: f.Found.Accounts, AccountsKnown: f.Found.AccountsUnknown == "" && f.Found.Accounts != nil,
+	}
+}
+
+// toRequested does to the link that the flow was begun for what the ruling says,
+// and ends its exchange.
+func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow) error {
+	r := f.Ruling
+	if r.Target == consents.ToNobody {
+		return nil // the flow fails, and says so to the link
+	}
+	var was links.Link
+	_, err := h.change(ctx, f.Address, StepDepart, func(l links.Link) (links.Link, error) {
+		was = l
+		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) {
+			return l.Close(f.Key), nil
+		}
+		if err := h.dropHeld(ctx, l, f); err != nil {
+			return l, err
+		}
+		t := takenBy(f, r.Link)
+		switch {
+		case r.Requested == consents.Replaced:
+			return l.Lose(t, h.origin(j.trace), h.Clock()), nil
+		case l.Hold != nil && l.Hold.ID == f.ID:
+			return l.Close(f.Key), nil
+		default:
+			return l.HoldFor(t, r.Target == consents.ToOwner, h.heldUntil(f), h.origin(j.trace), h.Clock()), nil
+		}
+	})
+	switch {
+	case errors.Is(err, links.ErrNotFound):
+		return nil
+	case err != nil || r.Requested != consents.Replaced || was.Subject == "":
+		return err
+	}
+	return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), f.Address)
+}
+
+// lookAgain asks the index once more who owns the login. Whoever claimed it since
+// may have looked for this link before it was there, so it ends itself.
+func (h *Handlers) lookAgain(ctx context.Context, j *flowJob, f consents.Flow) error {
+	r := f.Ruling
+	if f.Found.Subject == "" || r.Target == consents.ToNobody || r.Target == consents.ToHold {
+		return nil
+	}
+	owner, err := h.Index.Owner(ctx, f.Tenant, links.Login(f.Provider, f.Found.Subject))
+	if err != nil || owner.Address == r.Link || owner.Address == (events.Address{}) {
+		return err
+	}
+	by, err := h.Store.Latest(ctx, owner.Address)
+	if err != nil && !errors.Is(err, links.ErrNotFound) {
+		return err
+	}
+	return h.supersede(ctx, j, f, r.Link, owner.Address, by.Link.User)
+}

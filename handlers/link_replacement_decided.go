@@ -1,0 +1,127 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/regrant/regrant/consents"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// linkReplacementDecided ends a hold as somebody decided. A decision that names
+// another consent than the held one is without effect: what it was about is over.
+func (h *Handlers) linkReplacementDecided(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+	data, err := events.As[events.LinkReplacementDecided](e)
+	if err != nil {
+		return dead(err)
+	}
+	j := &flowJob{job: &job{
+		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), cause: events.CauseReconsent, trigger: links.Trigger{Timer: true},
+		flight: &flight{done: make(chan struct{})},
+	}}
+	if v, ok := h.depart(ctx, a, j.flight, m.Delivered); !ok {
+		return v
+	}
+	defer h.flights.end(a, j.flight)
+	lease, v, ok := h.lock(ctx, j.job)
+	if !ok {
+		return v
+	}
+	if lease != nil {
+		defer h.release(ctx, a, lease)
+	}
+	return h.decide(ctx, j, data, e.ID())
+}
+
+func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacementDecided, id string) inbox.Verdict {
+	s, err := h.Store.Latest(ctx, j.addr)
+	switch {
+	case errors.Is(err, links.ErrNotFound):
+		return inbox.Dead("unknown_link", "link")
+	case err != nil:
+		return h.unfinished(j.job, err)
+	case !s.Link.Holds(d.Consent):
+		h.logger(j.addr).Info("a decision is without effect: its consent is not held", "consent", d.Consent)
+		return h.finishRead(ctx, j.job, s.Link, links.Decision{Action: links.Finish, Reason: "not_held"})
+	case s.Link.Exchange != nil && s.Link.Exchange.Flow != s.Link.Hold.Flow:
+		return inbox.Later(h.Budget.LockRenew) // a newer consent is on its way, and would drop the hold
+	case d.Decision == events.DecisionReject:
+		return h.letGo(ctx, j.job, s.Link.Hold, links.ReasonRejected)
+	default:
+		return h.approve(ctx, j, *s.Link.Hold, id)
+	}
+}
+
+// approve lets a held flow go on where it was stopped.
+func (h *Handlers) approve(ctx context.Context, j *flowJob, hold links.Hold, id string) inbox.Verdict {
+	j.key = hold.Flow
+	s, err := h.Flows.Get(ctx, hold.Flow)
+	switch {
+	case errors.Is(err, links.ErrNotFound), err == nil && s.Flow.Status == consents.Failed:
+		return h.letGo(ctx, j.job, &hold, links.ReasonHoldExpired)
+	case err != nil:
+		return h.unfinished(j.job, err)
+	case s.Flow.Status == consents.Exchanged && !s.Flow.Approved:
+		return inbox.Later(h.Budget.LockRenew) // whoever holds it is not finished
+	}
+	if next, ok := s.Flow.Approve(id); ok {
+		if err := h.updateFlow(ctx, StepRule, s, next); err != nil {
+			v, again := h.flowNotWritten(j, err)
+			if again {
+				v = inbox.Later(h.Budget.LockRenew / 10)
+			}
+			return v
+		}
+	}
+	if v, ok := h.open(ctx, j, s.Flow); !ok {
+		return v
+	}
+	return h.turnsOfFlow(ctx, j)
+}
+
+// letGo ends a hold without a replacement: rejected, or not decided in time. The
+// held tokens are dropped, and revoked only where that ends nothing else.
+func (h *Handlers) letGo(ctx context.Context, j *job, hold *links.Hold, reason string) inbox.Verdict {
+	if hold == nil {
+		return inbox.Done()
+	}
+	was, err := h.endHeld(ctx, *hold, j.addr.Tenant, j.addr.Provider, reason)
+	if err != nil {
+		return h.unfinished(j, err)
+	}
+	if was != nil {
+		h.Metrics.Consents.WithLabelValues(j.addr.Provider, reason).Inc()
+		h.revokeHeld(ctx, *was, *hold)
+	}
+	return h.finishChange(ctx, &flowJob{job: j}, j.addr, StepDepart, func(l links.Link) (links.Link, error) {
+		if l.Hold == nil || l.Hold.ID != hold.ID || (l.Exchange != nil && l.Exchange.Flow == hold.Flow) {
+			return l, nil // another one's, or just being approved
+		}
+		return l.LetGo(reason, h.origin(j.trace), h.Clock()), nil
+	})
+}
+
+// revokeHeld gives the tokens of a rejected login back to its provider, once and
+// as far as it goes: they are dropped here either way.
+func (h *Handlers) revokeHeld(ctx context.Context, f consents.Flow, hold links.Hold) {
+	p := h.Providers[f.Provider]
+	if hold.Exists || !p.RevokesTokensOnly() {
+		return
+	}
+	tokens, err := h.openFlowTokens(f)
+	if err != nil {
+		h.logger(f.Address).Warn("the tokens of a rejected login do not open; they are dropped and not revoked", "flow", f.ID, "err", err)
+		return
+	}
+	token, hint := tokens.Refresh, "refresh_token"
+	if token.IsZero() {
+		token, hint = tokens.Access, "access_token"
+	}
+	if err := p.Revoke(ctx, token, hint); err != nil {
+		h.logger(f.Address).Warn("the tokens of a rejected login are dropped here; the provider did not revoke them", "flow", f.ID, "err", err)
+	}
+}

@@ -1,0 +1,105 @@
+package handlers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/regrant/regrant/consents"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/secret"
+)
+
+// callback is what came back from the provider with the user's browser.
+type callback struct {
+	code secret.Value
+	// hash names the code, or the error that came in its place.
+	hash, refused string
+	event         string
+	delivered     uint64
+}
+
+// flowJob is a consent flow on its way through runFlow. Without a callback it is
+// taken up by whoever found it open.
+type flowJob struct {
+	*job
+	key      string
+	callback *callback
+}
+
+func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+	data, err := events.As[events.ReconsentCompleted](e)
+	if err != nil {
+		return dead(err)
+	}
+	key := consents.Key(data.State + data.Staging) // one of them is empty
+	s, err := h.Flows.Get(ctx, key)
+	switch {
+	case errors.Is(err, links.ErrNotFound):
+		return unknownFlow(data)
+	case err != nil:
+		h.logger(a).Warn("a consent flow was not read; trying again", "err", err)
+		return inbox.Later(h.Budget.LockRenew)
+	}
+	c := callbackOf(data, e.ID(), m.Delivered)
+	if reason, field := h.refuses(s.Flow, data, c, m.StoredAt); reason != "" {
+		h.logger(a).Warn("a reconsent was refused", "flow", s.Flow.ID, "reason", reason)
+		return inbox.Dead(reason, field)
+	}
+	return h.runFlow(ctx, &flowJob{key: key, callback: c, job: &job{
+		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), cause: events.CauseReconsent, trigger: links.Trigger{Timer: true},
+	}}, m.Delivered)
+}
+
+func callbackOf(d events.ReconsentCompleted, id string, delivered uint64) *callback {
+	c := &callback{code: secret.New(string(d.Code)), refused: d.Error, event: id, delivered: delivered}
+	sum := sha256.Sum256([]byte(string(d.Code) + "\x00" + d.Error))
+	c.hash = base64.RawURLEncoding.EncodeToString(sum[:])
+	return c
+}
+
+func unknownFlow(d events.ReconsentCompleted) inbox.Verdict {
+	if d.Staging != "" {
+		return inbox.Dead("unknown_staging", "data.staging")
+	}
+	return inbox.Dead("unknown_state", "data.state")
+}
+
+// refuses holds an input against the flow that it names. Nothing is changed by an
+// input that is refused: the flow can still be completed by the right one.
+func (h *Handlers) refuses(f consents.Flow, d events.ReconsentCompleted, c *callback, storedAt time.Time) (reason, field string) {
+	switch {
+	case f.Staged != (d.Staging != ""):
+		v := unknownFlow(d)
+		return v.Reason, v.Field
+	case f.Tenant != d.Tenant:
+		return "state_of_another_tenant", "data.tenant"
+	case f.Provider != d.Provider:
+		return "state_of_another_provider", "data.provider"
+	case f.Link != d.Link:
+		return "state_of_another_link", "data.link"
+	case d.User != "" && d.User != f.User:
+		return "state_of_another_user", "data.user"
+	case f.Unused() && storedAt.After(f.ExpiresAt):
+		return "expired_state", "data.state"
+	case !f.Staged && f.Status != consents.Pending && f.Code != c.hash:
+		return "used_state", "data.state"
+	}
+	var rejected *providers.Rejection
+	if err := h.Providers[f.Provider].CheckIss(d.Iss); !f.Staged && errors.As(err, &rejected) {
+		return rejected.Reason, "data.iss"
+	}
+	return "", ""
+}
+
+// resume takes up a flow whose exchange was found open, by a timer or a scan.
+func (h *Handlers) resume(ctx context.Context, j *job, l links.Link) inbox.Verdict {
+	return h.turnsOfFlow(ctx, &flowJob{job: j, key: l.Exchange.Flow})
+}
