@@ -88,7 +88,7 @@ func TestTheTenantIsTheSubjects(t *testing.T) {
 		}
 	}
 	_, err := list(within(t), b, "No-Name", "u")
-	refusedWith(t, "a tenant that can be none", err, api.Invalid)
+	_ = refusedWith(t, "a tenant that can be none", err, api.Invalid)
 }
 
 func TestRefusalsArrive(t *testing.T) {
@@ -117,7 +117,7 @@ func TestRefusalsArrive(t *testing.T) {
 	}
 	for user, code := range map[string]api.Code{"failed": api.Unavailable, "panicked": api.Unavailable, "": api.Invalid} {
 		_, err := list(within(t), b, "default", user)
-		if refusedWith(t, user, err, code); strings.Contains(err.Error(), canary) {
+		if _ = refusedWith(t, user, err, code); strings.Contains(err.Error(), canary) {
 			t.Errorf("%s: the error tells what went wrong inside: %v", user, err)
 		}
 	}
@@ -162,7 +162,7 @@ func TestNobodyAnswers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), short.Heartbeat)
 	defer cancel()
 	_, err = list(ctx, b, "default", "u")
-	refusedWith(t, "no answer in time", err, api.Unavailable)
+	_ = refusedWith(t, "no answer in time", err, api.Unavailable)
 	_, err = list(context.WithoutCancel(t.Context()), b, "default", "u") // ends by itself
 	refusedWith(t, "no answer, no deadline", err, api.Unavailable)
 	ended, cancel := context.WithCancel(t.Context())
