@@ -119,7 +119,7 @@ type LinkReplaced struct {
 	Replacement            Address        `json:"replacement"`
 	Reason                 ReplacedReason `json:"reason"`
 	Generation             uint64         `json:"generation,omitempty"`
-	Consent                uint64         `json:"consent"`
+	Consent                uint64         `json:"consent,omitempty"`
 	SubjectHMAC            string         `json:"subject_hmac,omitempty"`
 	ReplacementSubjectHMAC string         `json:"replacement_subject_hmac,omitempty"`
 	ScopesGained           []string       `json:"scopes_gained,omitempty"`

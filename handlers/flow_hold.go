@@ -29,17 +29,25 @@ func (h *Handlers) dropHeld(ctx context.Context, l links.Link, newer consents.Fl
 // told to nobody: the newer consent's own event says enough.
 const reasonDropped = "dropped"
 
+// errApproved means that a held flow was approved and is being applied.
+var errApproved = errors.New("the held consent was approved")
+
 // endHeld fails a held flow and gives its claim on the login back. It reports the
 // flow as it was, if it was held: the flow's own compare-and-set decides between
-// an approval and everything that ends the hold otherwise.
+// an approval, which is errApproved, and everything that ends the hold otherwise.
 func (h *Handlers) endHeld(ctx context.Context, hold links.Hold, tenant, provider, reason string) (*consents.Flow, error) {
 	for {
 		s, err := h.Flows.Get(ctx, hold.Flow)
 		if errors.Is(err, links.ErrNotFound) {
 			return nil, nil
 		}
-		if err != nil || s.Flow.Status != consents.Held {
+		switch {
+		case err != nil:
 			return nil, err
+		case s.Flow.Status == consents.Exchanged:
+			return nil, errApproved
+		case s.Flow.Status != consents.Held:
+			return nil, nil
 		}
 		next, _ := s.Flow.Fail(reason)
 		err = h.updateFlow(ctx, StepFail, s, next)

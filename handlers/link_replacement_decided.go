@@ -99,7 +99,7 @@ func (h *Handlers) letGo(ctx context.Context, j *job, hold *links.Hold, reason s
 	}
 	return h.finishChange(ctx, &flowJob{job: j}, j.addr, StepDepart, func(l links.Link) (links.Link, error) {
 		if l.Hold == nil || l.Hold.ID != hold.ID || (l.Exchange != nil && l.Exchange.Flow == hold.Flow) {
-			return l, nil // another one's, or just being approved
+			return l, nil // another one's, or approved
 		}
 		return l.LetGo(reason, h.origin(j.trace), h.Clock()), nil
 	})

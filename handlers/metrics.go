@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Metrics of the handlers. Labels are bounded: providers and outcomes, never links.
 type Metrics struct {
 	Presentations *prometheus.CounterVec   // provider, class
+	Codes         *prometheus.CounterVec   // provider, class
 	Generations   *prometheus.CounterVec   // provider, cause
 	Verdicts      *prometheus.CounterVec   // provider, verdict
 	Consents      *prometheus.CounterVec   // provider, outcome
@@ -26,8 +27,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Namespace: "regrant", Name: name, Help: help})
 	}
 	m := &Metrics{
-		Presentations: counter("presentations_total", "Credentials presented to a provider, by what came of it.", "provider", "class"),
-		Generations:   counter("generations_total", "Token sets committed. Presentations over generations is the number that must be 1.", "provider", "cause"),
+		Presentations: counter("presentations_total", "Refresh credentials presented to a provider, by what came of it.", "provider", "class"),
+		Codes:         counter("code_presentations_total", "Authorization codes presented to a provider, by what came of it.", "provider", "class"),
+		Generations:   counter("generations_total", "Token sets committed by a refresh. Presentations over generations is the number that must be 1.", "provider", "cause"),
 		Verdicts:      counter("link_verdicts_total", "Links judged uncertain, consent_required or quarantined.", "provider", "verdict"),
 		Consents:      counter("consents_total", "Consent flows that came back, by what became of them.", "provider", "outcome"),
 		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
@@ -43,7 +45,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.Presentations, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+		reg.MustRegister(m.Presentations, m.Codes, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
 	}
 	return m
 }

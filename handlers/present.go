@@ -80,7 +80,11 @@ func (h *Handlers) notIntended(j *job, c links.Claim, err error) (inbox.Verdict,
 }
 
 func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
-	h.Metrics.Presentations.WithLabelValues(j.addr.Provider, o.Class.String()).Inc()
+	presented := h.Metrics.Presentations
+	if j.cause == events.CauseReconsent {
+		presented = h.Metrics.Codes
+	}
+	presented.WithLabelValues(j.addr.Provider, o.Class.String()).Inc()
 	log := h.logger(j.addr).With("generation", c.Generation, "attempt", c.Attempt, "class", o.Class.String(),
 		"reach", o.Reach.String(), "status", o.Status, "code", o.Code)
 	switch o.Class {
@@ -89,7 +93,7 @@ func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
 	case providers.OurFault:
 		log.Error("the provider refuses our client registration, not the link; check its credentials and URL", "err", o.Err)
 	default:
-		log.Warn("refresh did not succeed", "err", o.Err)
+		log.Warn("the presentation did not succeed", "err", o.Err)
 	}
 }
 

@@ -62,9 +62,12 @@ func (l Link) PutOff(flow string, at time.Time) Link {
 	return l.rearm()
 }
 
-// ConsentFailed ends the exchange of a flow that came to nothing. The link is as
-// it was (model: D_XFAIL).
+// ConsentFailed ends the exchange of a flow that came to nothing, and the hold
+// that it may have been approved from. The link is as it was (model: D_XFAIL).
 func (l Link) ConsentFailed(x Exchange, reason string, o Origin, now time.Time) Link {
+	if l.Hold != nil && l.Hold.Flow == x.Flow {
+		l.Hold = nil
+	}
 	l = l.Close(x.Flow).remember(now, changeFailed, x.ID)
 	return l.announce(o, now, events.ConsentFailed{
 		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Consent: l.Consent, Reason: reason,

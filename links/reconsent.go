@@ -147,7 +147,6 @@ func (l Link) Lose(t Taken, o Origin, now time.Time) Link {
 	if l.Status.Ended() || l.Overtakes(t.Order) {
 		return l
 	}
-	was := l.Generation > 0
 	l.ConsentOrder = t.Order // a consent that began before this one does not bring the link back
 	l.Status = Replaced
 	if t.Reason == events.ReplacedOtherOwner {
@@ -159,9 +158,10 @@ func (l Link) Lose(t Taken, o Origin, now time.Time) Link {
 	l = l.schedule(time.Time{}, "").remember(now, changeLost, t.ID)
 	e := events.LinkReplaced{
 		Address: l.Address, Nickname: l.Nickname, Replacement: t.By, Reason: t.Reason, Generation: l.Generation, Consent: l.Consent,
-		SubjectHMAC: l.Subject, ReplacementSubjectHMAC: t.Subject, SameCustomer: l.sameCustomer(t.Customer),
+		SubjectHMAC: l.Subject, SameCustomer: events.CustomerUnknown,
 	}
-	if was && t.Reason != events.ReplacedOtherOwner {
+	if t.Reason != events.ReplacedOtherOwner { // whose link is not this one's user's business
+		e.ReplacementSubjectHMAC, e.SameCustomer = t.Subject, l.sameCustomer(t.Customer)
 		e.ScopesGained, e.ScopesLost, e.AccountsGained, e.AccountsLost = l.against(t)
 	}
 	return l.announce(o, now, e)
