@@ -45,6 +45,8 @@ type LinkView struct {
 	Held        bool      `json:"held"`
 	HeldConsent uint64    `json:"held_consent,omitempty"`
 	HeldUntil   time.Time `json:"held_until,omitzero"`
+	// Successor is the link that has this one's place, or its login.
+	Successor *events.Address `json:"successor,omitempty"`
 }
 
 // Sort puts the links into the order of a reply.

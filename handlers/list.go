@@ -43,6 +43,7 @@ func View(l links.Link) api.LinkView {
 		Address: l.Address, Nickname: l.Nickname, Status: string(l.Status), Generation: l.Generation, Consent: l.Consent,
 		SubjectHMAC: l.Subject, Accounts: l.Accounts, Scopes: l.Scopes,
 		ExpiresAt: l.ExpiresAt, RefreshExpiresAt: l.RefreshExpiresAt, ConsentExpiresAt: l.ConsentExpiresAt,
+		Successor: l.Successor,
 	}
 	if l.Hold != nil {
 		v.Held, v.HeldConsent, v.HeldUntil = true, l.Hold.Consent, l.Hold.Until
