@@ -119,11 +119,15 @@ func (h *Handlers) failed(ctx context.Context, j *flowJob, f consents.Flow) inbo
 	})
 }
 
-// settled finishes what an applied or held flow may still owe: timers and events
-// of the links that it concerned. Whoever owed them may be dead.
+// settled finishes what an applied or held flow may still owe: the requested link's
+// exchange, then timers and events of all links that it concerned. Whoever owed
+// them may be dead.
 func (h *Handlers) settled(ctx context.Context, j *flowJob, f consents.Flow) inbox.Verdict {
 	if f.Ruling == nil {
 		return inbox.Done()
+	}
+	if err := h.toRequested(ctx, j, f); err != nil {
+		return h.unfinished(j.job, err)
 	}
 	if err := h.finishAll(ctx, f); err != nil {
 		return h.unfinished(j.job, err)

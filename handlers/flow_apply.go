@@ -16,9 +16,10 @@ import (
 var errRuleAgain = errors.New("the ruling is out of date")
 
 // apply carries a ruling out: the claim on the login first, then the link that the
-// tokens go to, then the links that lose something, by compare-and-set and without
-// their locks. Every step is idempotent by the consent's id, so whoever resumes
-// begins anew (model: login.pml).
+// tokens go to, then the links that lose the login, by compare-and-set and without
+// their locks; then the flow ends, and last the requested link's exchange, by which
+// unfinished work is found. Every step is idempotent by the consent's id, so
+// whoever resumes begins anew (model: login.pml).
 func (h *Handlers) apply(ctx context.Context, j *flowJob, s consents.Stored) (inbox.Verdict, bool) {
 	f := s.Flow
 	switch err := h.carryOut(ctx, j, f); {
@@ -45,7 +46,7 @@ func (h *Handlers) apply(ctx context.Context, j *flowJob, s consents.Stored) (in
 
 func (h *Handlers) carryOut(ctx context.Context, j *flowJob, f consents.Flow) error {
 	for _, step := range []func(context.Context, *flowJob, consents.Flow) error{
-		h.claim, h.toTarget, h.displace, h.toRequested, h.lookAgain,
+		h.claim, h.toTarget, h.displace, h.lookAgain,
 	} {
 		if err := step(ctx, j, f); err != nil {
 			return err
@@ -201,7 +202,7 @@ func (h *Handlers) supersede(ctx context.Context, j *flowJob, f consents.Flow, a
 			return l, err
 		}
 		t := takenBy(f, by)
-		t.Reason = events.ReplacedOtherOwner
+		t.Flow, t.Reason = "", events.ReplacedOtherOwner
 		if l.User == user {
 			t.Reason = events.ReplacedSameLogin
 		}
@@ -222,38 +223,51 @@ func takenBy(f consents.Flow, by events.Address) links.Taken {
 }
 
 // toRequested does to the link that the flow was begun for what the ruling says,
-// and ends its exchange.
+// by the write that ends its exchange.
 func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow) error {
 	r := f.Ruling
-	if r.Target == consents.ToNobody {
-		return nil // the flow fails, and says so to the link
-	}
-	var was links.Link
+	var was, is links.Link
 	_, err := h.change(ctx, f.Address, StepDepart, func(l links.Link) (links.Link, error) {
-		was = l
-		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) {
-			return l.Close(f.Key), nil
+		was, is = l, l
+		if !l.Exchanging(f.Key) {
+			return l, nil
+		}
+		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) || l.Status.Ended() {
+			is = l.Close(f.Key)
+			return is, nil
 		}
 		if err := h.dropHeld(ctx, l, f); err != nil {
 			return l, err
 		}
-		t := takenBy(f, r.Link)
-		switch {
-		case r.Requested == consents.Replaced:
-			return l.Lose(t, h.origin(j.trace), h.Clock()), nil
-		case l.Hold != nil && l.Hold.ID == f.ID:
-			return l.Close(f.Key), nil
-		default:
-			return l.HoldFor(t, r.Target == consents.ToOwner, h.heldUntil(f), h.origin(j.trace), h.Clock()), nil
+		t, o, now := takenBy(f, r.Link), h.origin(j.trace), h.Clock()
+		if r.Requested == consents.IsHeld {
+			is = l.HoldFor(t, r.Target == consents.ToOwner, f.HeldUntil, o, now)
+		} else {
+			is = l.Lose(t, o, now)
 		}
+		return is, nil
 	})
 	switch {
 	case errors.Is(err, links.ErrNotFound):
 		return nil
-	case err != nil || r.Requested != consents.Replaced || was.Subject == "":
+	case err != nil:
 		return err
+	case f.Status == consents.Held && (is.Hold == nil || is.Hold.Flow != f.Key):
+		return h.neverHeld(ctx, f)
+	case is.Status == links.Replaced && was.Status != links.Replaced && was.Subject != "":
+		return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), f.Address)
+	default:
+		return nil
 	}
-	return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), f.Address)
+}
+
+// neverHeld ends a held flow whose link has a newer consent: there is no hold for
+// anybody to decide on.
+func (h *Handlers) neverHeld(ctx context.Context, f consents.Flow) error {
+	_, err := h.endHeld(ctx, links.Hold{
+		Flow: f.Key, By: f.Ruling.Link, Exists: f.Ruling.Target == consents.ToOwner, Subject: f.Found.Subject,
+	}, f.Tenant, f.Provider, reasonDropped)
+	return err
 }
 
 // lookAgain asks the index once more who owns the login. Whoever claimed it since

@@ -48,7 +48,8 @@ func (l Link) Numbered() uint64 { return max(l.Consented, l.Consent) + 1 }
 // Reconsent makes a completed consent the link's own, from whatever state: its
 // first, or one in place of an earlier one (model: commit of an exchange).
 // c.Grant.Sealed is bound to (Numbered, Generation + 1). Presentations of the
-// earlier consent are not listed any more: their answers come late.
+// earlier consent are not listed any more: their answers come late. The exchange
+// stays open: whoever finds it so knows that the flow is not at its end.
 func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter float64) Link {
 	was := l
 	l.Consented = l.Numbered()
@@ -56,7 +57,7 @@ func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter fl
 	l.RefreshExpiresAt, l.ConsentExpiresAt = time.Time{}, time.Time{} // those of the earlier consent
 	l = l.adopt(c.Grant, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
-	l = l.Drop(KeptPending).Drop(KeptCandidate).Close(c.Flow)
+	l = l.Drop(KeptPending).Drop(KeptCandidate)
 	l.Hold, l.Successor = nil, nil
 	l.Subject, l.ClientID, l.Customer = c.Subject, c.ClientID, c.Customer
 	l.Nickname = cmp.Or(c.Nickname, l.Nickname)
@@ -124,7 +125,8 @@ func (l Link) announceConsent(c Completed, was Link, o Origin, now time.Time) Li
 // Taken says to whom a link loses its place or its login, and what the new login
 // brings compared with the old one.
 type Taken struct {
-	// Flow is the key of the flow that took it, ID its consent's id.
+	// Flow is the key of the flow that took it, where that was begun for this link: its
+	// exchange ends with this. ID is its consent's id.
 	Flow, ID string
 	// Order is the place of that consent among all.
 	Order  time.Time
@@ -176,7 +178,7 @@ func (l Link) Revoke(reason string, atProvider bool, at time.Time, o Origin, now
 	if !l.Overtakes(at) {
 		l.ConsentOrder = at
 	}
-	l.Status, l.Successor, l.Hold, l.Exchange, l.Attempts = Revoked, nil, nil, nil, nil
+	l.Status, l.Successor, l.Hold, l.Attempts = Revoked, nil, nil, nil
 	l.FirstIntentAt, l.AnswersUntil = time.Time{}, time.Time{}
 	l.Sealed, l.Kept, l.Refreshable = nil, nil, false
 	l = l.schedule(time.Time{}, "").remember(now, changeRevoked, "")
