@@ -13,25 +13,45 @@ import (
 	"github.com/regrant/regrant/handlers"
 )
 
-// probe kills or stops this very process at one point of the procedure, named
-// by REGRANT_FAILPOINT as `step:when[:action]`, the first time it is passed:
-// no cleanup, no deferred call, as if the host had vanished. The action is kill
-// (the default) or stop, which is SIGSTOP.
+// failpoint is a point of the procedure and what happens to this process there.
+type failpoint struct {
+	step handlers.Step
+	when handlers.When
+	act  func()
+}
+
+// probe kills or stops this very process at points of the procedure, named by
+// REGRANT_FAILPOINT as `step:when[:action]` with commas between them: no cleanup,
+// no deferred call, as if the host had vanished. Each is waited for once the one
+// before it has struck, and strikes the first time that it is passed from then on.
+// The action is kill (the default) or stop, which is SIGSTOP.
 func probe() handlers.Probe {
-	spec := strings.Split(os.Getenv("REGRANT_FAILPOINT"), ":")
-	if len(spec) < 2 {
+	points := failpoints(os.Getenv("REGRANT_FAILPOINT"))
+	if len(points) == 0 {
 		return nil
 	}
-	act := die
-	if len(spec) > 2 && spec[2] == "stop" {
-		act = pause
-	}
-	var passed atomic.Bool
+	var struck atomic.Int64
 	return func(s handlers.Step, w handlers.When, _ events.Address) {
-		if string(s) == spec[0] && string(w) == spec[1] && passed.CompareAndSwap(false, true) {
-			act()
+		n := struck.Load()
+		if n < int64(len(points)) && points[n].step == s && points[n].when == w && struck.CompareAndSwap(n, n+1) {
+			points[n].act()
 		}
 	}
+}
+
+func failpoints(text string) (all []failpoint) {
+	for _, one := range strings.Split(text, ",") {
+		spec := strings.Split(one, ":")
+		if len(spec) < 2 {
+			continue
+		}
+		p := failpoint{step: handlers.Step(spec[0]), when: handlers.When(spec[1]), act: die}
+		if len(spec) > 2 && spec[2] == "stop" {
+			p.act = pause
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 func die() {

@@ -126,11 +126,11 @@ func (c *Cell) configure(o Options) (config.Config, error) {
 // profile lays the simulator's addresses and credentials over what is believed of it.
 func (c *Cell) profile(dir, name string, p providers.Profile) (providers.Profile, error) {
 	at := c.Sim.Endpoints(name)
-	p.Issuer, p.TokenURL, p.ClientID = at.Issuer, at.TokenURL, at.ClientID
+	p.Issuer, p.TokenURL, p.AuthorizeURL, p.ClientID = at.Issuer, at.TokenURL, at.AuthorizeURL, at.ClientID
 	if len(p.IDTokenAlgs) > 0 {
 		p.JWKSURL = at.JWKSURL
 	}
-	p.AuthStyle, p.AllowLoopback = providers.AuthStyle(at.AuthStyle), true
+	p.AuthStyle, p.CodeAuthStyle, p.AllowLoopback = providers.AuthStyle(at.AuthStyle), providers.AuthStyle(at.CodeAuthStyle), true
 	p.ClientSecretFile = filepath.Join(dir, name+".secret")
 	return p, os.WriteFile(p.ClientSecretFile, []byte(at.ClientSecret), 0o600)
 }
