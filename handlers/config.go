@@ -164,6 +164,7 @@ func RulesOf(p providers.Profile, deadline time.Duration, b budget.Budget) links
 	return links.Rules{
 		Replay: replay, Window: p.Replay.Window, LastChance: p.LastChance, Deadline: deadline,
 		MinInterval: p.MinInterval, RenewAt: p.RenewAt, RenewMargin: p.RenewMargin,
+		KeepAlive: p.KeepAlive, PromptBefore: p.PromptBefore,
 		RetryBase: b.LockTTL / 10, RetryMax: b.LockTTL * 30,
 		PreviousStillValid: p.PreviousLives(),
 	}

@@ -45,6 +45,8 @@ func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (n
 		return l.Mark(view, o), StepJudge
 	case links.Condemn:
 		return l.Condemn(d.Reason, o, view.Now), StepJudge
+	case links.Ask:
+		return l.Prompted(view.Rules, o, view.Now), StepJudge
 	case links.Postpone:
 		return l.Postpone(view.Now, view.Rules, view.Jitter), StepJudge
 	default: // Clear

@@ -105,10 +105,12 @@ const (
 	Resume
 	// LetGo: nobody decided on the held replacement in time.
 	LetGo
+	// Ask: say that the link's end is near, or that it has come.
+	Ask
 )
 
 var actionNames = [...]string{
-	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go",
+	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask",
 }
 
 func (a Action) String() string { return actionNames[a] }
@@ -153,7 +155,7 @@ func (l Link) Decide(t Trigger, v View) Decision {
 	}
 }
 
-// decideConsent is what an open exchange and a hold have to say first. While the
+// decideConsent is what an open exchange, a hold and a prompt have to say first. While the
 // exchange is open nothing is begun and nothing is judged; a report waits, for the
 // consent may fail and leave it to be done (model: ACTIVE && xopen).
 func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
@@ -169,6 +171,8 @@ func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
 		return Decision{Action: Wait, Reason: "exchange_open"}, true
 	case t.Timer && l.HoldOver(v.Now):
 		return Decision{Action: LetGo, Reason: ReasonHoldExpired}, true
+	case t.Timer && l.Prompt != nil && !v.Now.Before(l.Prompt.At):
+		return Decision{Action: Ask, Reason: string(l.Prompt.Clock)}, true
 	default:
 		return Decision{}, false
 	}

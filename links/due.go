@@ -9,6 +9,8 @@ type DueFor string
 const (
 	// DueRenew: the bearer is to be renewed ahead of its expiry.
 	DueRenew DueFor = "renew"
+	// DueKeepAlive: the refresh credential is to be renewed before it dies of disuse.
+	DueKeepAlive DueFor = "keep_alive"
 	// DueRetry: a presentation was not made or put off; try again.
 	DueRetry DueFor = "retry"
 	// DueRepeat: presentations under a rule that allows repeats were ambiguous; repeat.
@@ -39,12 +41,15 @@ func (l Link) rearm() Link {
 // Alarm is when the link's one timer is to fire: the earliest of all that it
 // waits for. Zero: it waits for nothing.
 func (l Link) Alarm() time.Time {
+	if l.Exchange != nil && !l.Exchange.Again.IsZero() {
+		return l.Exchange.Again // nothing else is begun before
+	}
 	at := l.Due
 	if l.Hold != nil {
 		at = earliest(at, l.Hold.Until)
 	}
-	if l.Exchange != nil {
-		at = earliest(at, l.Exchange.Again)
+	if l.Prompt != nil {
+		at = earliest(at, l.Prompt.At)
 	}
 	return at
 }

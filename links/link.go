@@ -143,6 +143,9 @@ type Link struct {
 	DueFor    DueFor    `json:"due_for,omitzero"`
 	DueNumber uint64    `json:"due_no,omitzero"`
 
+	// Prompt is when the user is to be asked to consent again, before a clock ends.
+	Prompt *Prompt `json:"prompt,omitzero"`
+
 	// EventNumber counts the link's events; Outbox holds those not known to be stored.
 	EventNumber uint64  `json:"event_no"`
 	Outbox      []Entry `json:"outbox,omitzero"`
@@ -259,6 +262,7 @@ const (
 	changeHeld    = "held"
 	changeDropped = "hold_dropped"
 	changeRevoked = "revoked"
+	changePrompt  = "prompted"
 )
 
 func (l Link) remember(now time.Time, what, attempt string) Link {

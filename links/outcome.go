@@ -114,7 +114,20 @@ func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
 		l.ConsentExpiresAt = g.ConsentExpiresAt
 	}
 	l.Refused, l.Failures = false, 0
-	return l.schedule(r.renewal(l.IssuedAt, l.ExpiresAt, jitter), DueRenew)
+	return l.expect(r).attend(r, jitter)
+}
+
+// attend schedules what keeps the new generation alive: the renewal of the bearer,
+// or that of the refresh credential where it comes first.
+func (l Link) attend(r Rules, jitter float64) Link {
+	at, why := r.renewal(l.IssuedAt, l.ExpiresAt, jitter), DueRenew
+	if !l.Refreshable {
+		return l.schedule(time.Time{}, "")
+	}
+	if alive := r.keptAlive(l.IssuedAt, l.RefreshExpiresAt, jitter); !alive.IsZero() && (at.IsZero() || alive.Before(at)) {
+		at, why = alive, DueKeepAlive
+	}
+	return l.schedule(at, why)
 }
 
 func (l Link) announceRotation(g Grant, cause events.Cause, o Origin, now time.Time, r Rules) Link {
@@ -165,7 +178,7 @@ func (l Link) Judged(c Claim) bool {
 // Condemn ends in ConsentRequired: the grant is dead, or its outcome stays
 // unknown. Listed attempts stay listed: a late answer still saves the link.
 func (l Link) Condemn(reason string, o Origin, now time.Time) Link {
-	l.Status = ConsentRequired
+	l.Status, l.Prompt = ConsentRequired, nil
 	l.AnswersUntil = time.Time{}
 	l = l.schedule(time.Time{}, "").remember(now, changeVerdict, "")
 	return l.announce(o, now, events.ConsentRequired{
@@ -191,6 +204,7 @@ const (
 	ReasonGrantDead         = "grant_dead"
 	ReasonNoRefreshToken    = "no_refresh_token"
 	ReasonRefreshExpired    = "refresh_expired"
+	ReasonConsentExpired    = "consent_expired"
 )
 
 // GiveUp judges a link none of whose presentations may be repeated: Uncertain

@@ -155,7 +155,7 @@ func (l Link) Lose(t Taken, o Origin, now time.Time) Link {
 		l.Status = Superseded
 	}
 	by := t.By
-	l.Successor, l.Hold, l.Attempts = &by, nil, nil
+	l.Successor, l.Hold, l.Prompt, l.Attempts = &by, nil, nil, nil
 	l.FirstIntentAt, l.AnswersUntil = time.Time{}, time.Time{}
 	l = l.schedule(time.Time{}, "").remember(now, changeLost, t.ID)
 	e := events.LinkReplaced{
@@ -178,7 +178,7 @@ func (l Link) Revoke(reason string, atProvider bool, at time.Time, o Origin, now
 	if !l.Overtakes(at) {
 		l.ConsentOrder = at
 	}
-	l.Status, l.Successor, l.Hold, l.Attempts = Revoked, nil, nil, nil
+	l.Status, l.Successor, l.Hold, l.Prompt, l.Attempts = Revoked, nil, nil, nil, nil
 	l.FirstIntentAt, l.AnswersUntil = time.Time{}, time.Time{}
 	l.Sealed, l.Kept, l.Refreshable = nil, nil, false
 	l = l.schedule(time.Time{}, "").remember(now, changeRevoked, "")

@@ -31,6 +31,11 @@ type Rules struct {
 	RenewAt float64
 	// RenewMargin is how long before its expiry a bearer counts as expiring.
 	RenewMargin time.Duration
+	// KeepAlive is the age at which an unused refresh credential is renewed; 0: never.
+	KeepAlive time.Duration
+	// PromptBefore says how long before the first of a link's clocks ends its user is
+	// asked to consent again, the longest first. None: not before it has ended.
+	PromptBefore []time.Duration
 	// RetryBase is the first pause after a presentation that did not succeed; it doubles up to RetryMax.
 	RetryBase, RetryMax time.Duration
 	// PreviousStillValid: a refresh leaves the previous bearer alive.
@@ -56,6 +61,19 @@ func (r Rules) renewal(issued, expires time.Time, jitter float64) time.Time {
 	}
 	life := float64(expires.Sub(issued))
 	return issued.Add(time.Duration(life * (r.RenewAt - 0.1*jitter)))
+}
+
+// keptAlive is when an unused refresh credential is renewed: up to a tenth of its
+// age earlier, and before seven tenths of its life are over, where that is known.
+func (r Rules) keptAlive(issued, refreshExpires time.Time, jitter float64) time.Time {
+	if r.KeepAlive <= 0 || issued.IsZero() {
+		return time.Time{}
+	}
+	age := r.KeepAlive
+	if life := refreshExpires.Sub(issued); !refreshExpires.IsZero() && life > 0 {
+		age = min(age, life*7/10)
+	}
+	return issued.Add(age - time.Duration(float64(age)*jitter/10))
 }
 
 // expiring says whether a bearer is inside its renew margin.

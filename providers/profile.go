@@ -101,6 +101,10 @@ type Profile struct {
 	// KeepAlive is the age at which an unused refresh token is renewed so that it
 	// does not die idle; 0: never.
 	KeepAlive time.Duration `yaml:"keep_alive"`
+	// PromptBefore says how long before the first of a link's clocks ends its user is
+	// asked to consent again, for example [168h, 24h]. Clocks that are kept alive do
+	// not count. None: only once the link has ended.
+	PromptBefore []time.Duration `yaml:"prompt_before"`
 	// Concurrency is the number of refreshes that one worker runs at once.
 	Concurrency int  `yaml:"concurrency"`
 	Rate        Rate `yaml:"rate"`

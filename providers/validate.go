@@ -111,6 +111,9 @@ func (p Profile) checkTimes(c *complaints) {
 	c.unless(p.BearerExpiry != ExpiryFixed || p.AccessTTLDefault > 0, "access_ttl_default", "is missing, but bearer_expiry is fixed; write the bearer's life, for example 2h")
 	c.unless(p.RefreshIdle == 0 || p.KeepAlive < p.RefreshIdle, "keep_alive", "%s is not before refresh_idle %s; write less", p.KeepAlive, p.RefreshIdle)
 	c.unless(p.Rate.Limit >= 0 && (p.Rate.Limit == 0 || p.Rate.Window > 0), "rate", "needs a window; write {limit: 10, window: 10m}")
+	for _, before := range p.PromptBefore {
+		c.unless(before > 0, "prompt_before", "%s is no time before an end; write for example [168h, 24h]", before)
+	}
 	for field, d := range map[string]int64{
 		"renew_margin": int64(p.RenewMargin), "min_interval": int64(p.MinInterval), "keep_alive": int64(p.KeepAlive),
 		"flow_ttl": int64(p.FlowTTL), "hold_for": int64(p.HoldFor),
