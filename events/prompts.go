@@ -36,12 +36,12 @@ type ConsentRequired struct {
 }
 
 // The reasons of a ConsentFailed that we give. Beside them stands what the
-// redirect brought in place of a code (RFC 6749 section 4.1.2.1, OIDC Core section
-// 3.1.2.6) where it is a snake_case word, such as access_denied.
+// redirect brought in place of a code where it is one of the errors of RFC 6749
+// section 4.1.2.1 and OIDC Core section 3.1.2.6, such as access_denied.
 const (
 	ConsentOutcomeUnknown = "outcome_unknown" // the code was presented, nobody knows with what result
 	ConsentCodeRejected   = "code_rejected"   // the provider does not take the code (invalid_grant)
-	ConsentRefused        = "refused"         // the redirect brought an error that is no word of ours
+	ConsentRefused        = "refused"         // the redirect brought an error of nobody's list, or the provider throttled the code
 	ConsentAccessDenied   = "access_denied"   // the user, or the provider, said no
 	ConsentNewerConsent   = "newer_consent"   // the link has a consent that is newer than this one
 	ConsentOurFault       = "our_fault"       // the provider refuses our registration or our request
@@ -60,10 +60,12 @@ const (
 	ConsentWrongParty     = "wrong_party" // azp
 	ConsentWrongAlgorithm = "wrong_algorithm"
 	ConsentWrongSignature = "wrong_signature"
+	ConsentNotYetValid    = "not_yet_valid"
 	ConsentNoSubject      = "no_subject"
 	ConsentMissing        = "missing" // no ID token where there must be one
 	ConsentMalformed      = "malformed"
-	ConsentAtHash         = "at_hash" // the access token is not the one the ID token speaks of
+	ConsentAtHash         = "at_hash"      // the access token is not the one the ID token speaks of
+	ConsentUnverifiable   = "unverifiable" // whose login it is could not be told for too long
 )
 
 // ConsentFailed says that a consent flow came to nothing. The link, if it had a

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -20,7 +21,8 @@ import (
 // callback is what came back from the provider with the user's browser.
 type callback struct {
 	code secret.Value
-	// hash names the code, or the error that came in its place.
+	// hash names the code, or the error that came in its place; refused is the reason
+	// that the latter is.
 	hash, refused string
 	event         string
 	delivered     uint64
@@ -59,10 +61,28 @@ func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e e
 }
 
 func callbackOf(d events.ReconsentCompleted, id string, delivered uint64) *callback {
-	c := &callback{code: secret.New(string(d.Code)), refused: d.Error, event: id, delivered: delivered}
+	c := &callback{code: secret.New(string(d.Code)), refused: declined(d.Error), event: id, delivered: delivered}
 	sum := sha256.Sum256([]byte(string(d.Code) + "\x00" + d.Error))
 	c.hash = base64.RawURLEncoding.EncodeToString(sum[:])
 	return c
+}
+
+// declines are the errors that a redirect may bring (RFC 6749 section 4.1.2.1, OIDC
+// Core section 3.1.2.6).
+var declines = []string{
+	"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope", "server_error", "temporarily_unavailable",
+	"interaction_required", "login_required", "account_selection_required", "consent_required", "invalid_request_uri", "invalid_request_object",
+	"request_not_supported", "request_uri_not_supported", "registration_not_supported",
+}
+
+// declined is the reason of a flow whose redirect brought an error; empty where it
+// brought none. Any other word is somebody's own: it may be a code in the wrong
+// place, or pass for a reason of ours, and goes into no event, log or metric.
+func declined(word string) string {
+	if word == "" || slices.Contains(declines, word) {
+		return word
+	}
+	return consents.ReasonRefused
 }
 
 func unknownFlow(d events.ReconsentCompleted) inbox.Verdict {
@@ -87,6 +107,8 @@ func (h *Handlers) refuses(f consents.Flow, d events.ReconsentCompleted, c *call
 		return "state_of_another_link", "data.link"
 	case d.User != "" && d.User != f.User:
 		return "state_of_another_user", "data.user"
+	case f.Staged && f.Unused() && storedAt.After(f.ExpiresAt):
+		return "expired_staging", "data.staging"
 	case f.Unused() && storedAt.After(f.ExpiresAt):
 		return "expired_state", "data.state"
 	case !f.Staged && f.Status != consents.Pending && f.Code != c.hash:
