@@ -91,7 +91,10 @@ type Config struct {
 	Locker    locks.Locker
 	Timers    Timers
 	Outputs   Outputs
-	Budget    budget.Budget
+	// Forward publishes an input: what the logout of a user asks of the user's other
+	// links. nil: such a logout waits.
+	Forward func(ctx context.Context, m events.Message) error
+	Budget  budget.Budget
 	// Clock is this host's clock. StoreClock asks the store for its own; it may fail.
 	Clock      func() time.Time
 	StoreClock func(context.Context) (time.Time, error)

@@ -51,6 +51,8 @@ func (in Inputs) handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 		return in.h.reconsentCompleted(ctx, a, e, m)
 	case events.NameLinkReplacementDecided:
 		return in.h.linkReplacementDecided(ctx, a, e, m)
+	case events.NameLogoutRequested:
+		return in.h.logoutRequested(ctx, a, e, m)
 	default:
 		return inbox.Dead("not_handled_by_this_version", "type")
 	}

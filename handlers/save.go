@@ -209,6 +209,9 @@ func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, 
 	case links.ResultAlready:
 		return l, nil
 	case links.ResultLate:
+		if l.Status == links.Revoked {
+			return l, nil // nothing of a link that was logged out is kept
+		}
 		return l.Keep(c, links.KeptLate, s.Sealed, now), nil
 	case links.ResultCandidate:
 		return l.Keep(c, links.KeptCandidate, s.Sealed, now), nil

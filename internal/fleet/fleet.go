@@ -126,7 +126,7 @@ func (c *Cell) configure(o Options) (config.Config, error) {
 // profile lays the simulator's addresses and credentials over what is believed of it.
 func (c *Cell) profile(dir, name string, p providers.Profile) (providers.Profile, error) {
 	at := c.Sim.Endpoints(name)
-	p.Issuer, p.TokenURL, p.AuthorizeURL, p.ClientID = at.Issuer, at.TokenURL, at.AuthorizeURL, at.ClientID
+	p.Issuer, p.TokenURL, p.AuthorizeURL, p.RevocationURL, p.ClientID = at.Issuer, at.TokenURL, at.AuthorizeURL, at.RevocationURL, at.ClientID
 	if len(p.IDTokenAlgs) > 0 {
 		p.JWKSURL = at.JWKSURL
 	}

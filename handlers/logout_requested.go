@@ -1,0 +1,184 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/links"
+)
+
+// The reasons of link-revoked that this package gives.
+const (
+	reasonLogout     = "logout"
+	reasonUserLogout = "user_logout"
+)
+
+// revokeTries is how often a provider that cannot be reached is asked to revoke. Our
+// copy goes either way: a logout does not wait for a provider that is down.
+const revokeTries = 3
+
+// logoutRequested ends a link, or all links of its user: each of the others gets an
+// input of its own, so that each is ended in its own order.
+func (h *Handlers) logoutRequested(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+	data, err := events.As[events.LogoutRequested](e)
+	if err != nil {
+		return dead(err)
+	}
+	j := &job{
+		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), trigger: links.Trigger{Timer: true}, flight: &flight{done: make(chan struct{})},
+	}
+	if v, ok := h.depart(ctx, a, j.flight, m.Delivered); !ok {
+		return v
+	}
+	defer h.flights.end(a, j.flight)
+	lease, v, ok := h.lock(ctx, j)
+	if !ok {
+		return v
+	}
+	if lease != nil {
+		defer h.release(ctx, a, lease)
+	}
+	return h.logout(ctx, j, data.Scope, e, m.Delivered)
+}
+
+func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope, e event.Event, delivered uint64) inbox.Verdict {
+	s, err := h.Store.Latest(ctx, j.addr)
+	switch {
+	case errors.Is(err, links.ErrNotFound):
+		return inbox.Dead("unknown_link", "link")
+	case err != nil:
+		return h.unfinished(j, err)
+	}
+	reason := reasonLogout
+	if e.Source() == h.Source {
+		reason = reasonUserLogout // forwarded below
+	}
+	if scope == events.LogoutUser {
+		if err := h.forward(ctx, s.Link, e); err != nil {
+			return h.unfinished(j, err)
+		}
+	}
+	if s.Link.Status == links.Revoked || s.Link.Overtakes(j.storedAt) {
+		return h.finishRead(ctx, j, s.Link, links.Decision{Action: links.Finish, Reason: "logged_out_already"})
+	}
+	atProvider, again := h.revokeGrant(ctx, s.Link, delivered)
+	if again {
+		return inbox.Later(h.Budget.LockRenew)
+	}
+	return h.clearLink(ctx, j, reason, atProvider)
+}
+
+// clearLink ends the link here: its tokens, its claim on the login, and the
+// replacement that it was held for.
+func (h *Handlers) clearLink(ctx context.Context, j *job, reason string, atProvider bool) inbox.Verdict {
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
+	defer cancel()
+	var was links.Link
+	l, err := h.change(ctx, j.addr, StepJudge, func(l links.Link) (links.Link, error) {
+		was = l
+		if l.Hold != nil {
+			if _, err := h.endHeld(ctx, *l.Hold, l.Tenant, l.Provider, reasonDropped); err != nil {
+				return l, err
+			}
+		}
+		return l.Revoke(reason, atProvider, j.storedAt, h.origin(j.trace), h.Clock()), nil
+	})
+	if err == nil && was.Subject != "" {
+		err = h.Index.Release(ctx, l.Tenant, links.Login(l.Provider, was.Subject), l.Address)
+	}
+	if err != nil {
+		return h.unfinished(j, err)
+	}
+	h.logger(j.addr).Info("link logged out", "reason", reason, "at_provider", atProvider)
+	return h.finishWrite(ctx, j, was, l)
+}
+
+// revokeGrant asks the provider to end the link's grant, unless that would end
+// somebody else's: of a login that another user has now, or of a link at another
+// provider of the same registration.
+func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint64) (revoked, again bool) {
+	if !l.Live() || len(l.Sealed) == 0 {
+		return false, false
+	}
+	shared, err := h.sharesGrant(ctx, l)
+	if err != nil {
+		return false, delivered < revokeTries
+	}
+	if shared {
+		h.logger(l.Address).Info("the grant is not revoked at the provider: another live link shares it")
+		return false, false
+	}
+	tokens, err := h.openTokens(l)
+	if err != nil {
+		h.logger(l.Address).Error("the link's tokens do not open; they are dropped and not revoked at the provider", "err", err)
+		return false, false
+	}
+	token, hint := tokens.Refresh, "refresh_token"
+	if token.IsZero() {
+		token, hint = tokens.Access, "access_token"
+	}
+	err = h.Providers[l.Provider].Revoke(ctx, token, hint)
+	if err == nil {
+		return true, false
+	}
+	h.logger(l.Address).Warn("the provider did not revoke the grant", "err", err)
+	return false, problem(err) == events.AccountsUnreachable && delivered < revokeTries
+}
+
+// sharesGrant says whether revoking may end another live link: revocation is known
+// to end one token alone, or nobody else has this login under this registration.
+func (h *Handlers) sharesGrant(ctx context.Context, l links.Link) (bool, error) {
+	if l.Subject == "" || h.Providers[l.Provider].RevokesTokensOnly() {
+		return false, nil
+	}
+	for name := range h.Providers {
+		owner, err := h.Index.Owner(ctx, l.Tenant, links.Login(name, l.Subject))
+		if err != nil {
+			return false, err
+		}
+		if owner.Address == (events.Address{}) || owner.Address == l.Address {
+			continue
+		}
+		s, err := h.Store.Latest(ctx, owner.Address)
+		if err == nil && s.Link.Live() {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, links.ErrNotFound) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// forward asks for the logout of the user's other links. The ids follow from the
+// event, so that asking again is harmless.
+func (h *Handlers) forward(ctx context.Context, l links.Link, e event.Event) error {
+	if h.Forward == nil {
+		return errors.New("this worker cannot publish inputs")
+	}
+	all, err := h.Index.OfUser(ctx, l.Tenant, h.Keys.User(l.Tenant, l.User))
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		if a == l.Address {
+			continue
+		}
+		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), h.Clock(), events.CausedBy(e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
+		if err != nil {
+			return err
+		}
+		m, err := h.Subjects.InputMessage(in)
+		if err != nil {
+			return err
+		}
+		if err := h.Forward(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
