@@ -17,6 +17,7 @@ type app struct {
 	Consent      consentCmd      `cmd:"" help:"Consent flows."`
 	Reconsent    reconsentCmd    `cmd:"" name:"reconsent-completed" help:"Report that a user came back from the provider."`
 	Decided      decidedCmd      `cmd:"" name:"link-replacement-decided" help:"Decide on a replacement that is held."`
+	Logout       logoutCmd       `cmd:"" name:"logout-requested" help:"Ask to revoke a link at its provider and to clear it here."`
 	Watch        watchCmd        `cmd:"" help:"Print output events, one CloudEvent a line."`
 	Validate     validateCmd     `cmd:"" help:"Check files of CloudEvents against the schemas."`
 }
