@@ -119,25 +119,30 @@ func (h *Handlers) failed(ctx context.Context, j *flowJob, f consents.Flow) inbo
 	})
 }
 
-// settled finishes what an applied or held flow may still owe: the requested link's
-// exchange, then timers and events of all links that it concerned. Whoever owed
-// them may be dead.
+// settled finishes what an applied or held flow may still owe. Whoever owed it may
+// be dead, and the requested link's exchange, or hold, leads to it: so that ends
+// only when timers and events of the other links are stored, and its own link,
+// which every message and timer of it finds, comes last.
 func (h *Handlers) settled(ctx context.Context, j *flowJob, f consents.Flow) inbox.Verdict {
 	if f.Ruling == nil {
 		return inbox.Done()
 	}
-	if err := h.toRequested(ctx, j, f); err != nil {
-		return h.unfinished(j.job, err)
-	}
-	if err := h.finishAll(ctx, f); err != nil {
-		return h.unfinished(j.job, err)
+	requested, others := f.Concerns()[:1], f.Concerns()[1:]
+	for _, do := range []func() error{
+		func() error { return h.finishAll(ctx, others) },
+		func() error { return h.toRequested(ctx, j, f) },
+		func() error { return h.finishAll(ctx, requested) },
+	} {
+		if err := do(); err != nil {
+			return h.unfinished(j.job, err)
+		}
 	}
 	h.Probe.at(StepAck, Before, j.addr)
 	return inbox.Done()
 }
 
-func (h *Handlers) finishAll(ctx context.Context, f consents.Flow) error {
-	for _, a := range f.Concerns() {
+func (h *Handlers) finishAll(ctx context.Context, concerned []events.Address) error {
+	for _, a := range concerned {
 		s, err := h.Store.Latest(ctx, a)
 		if errors.Is(err, links.ErrNotFound) {
 			continue
