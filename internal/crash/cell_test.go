@@ -37,6 +37,7 @@ type rule struct {
 	name      string
 	replay    providers.Replay
 	behaviour providertest.Behaviour
+	policy    providers.Policy // on another login; empty: the usual one
 }
 
 // forbidden says that a presentation whose answer is lost may not be repeated.
@@ -46,9 +47,9 @@ const window = time.Hour
 
 var (
 	forbidden = rule{name: "forbidden"}
-	grace     = rule{"grace", providers.Replay{Kind: providers.ReplayGrace, Window: window}, providertest.Behaviour{Grace: window}}
-	successor = rule{"until_successor_used", providers.Replay{Kind: providers.ReplayUntilSuccessorUsed, Window: window}, providertest.Behaviour{UntilSuccessorUsed: true}}
-	safe      = rule{"safe", providers.Replay{Kind: providers.ReplaySafe}, providertest.Behaviour{Rotation: providertest.ReusableUntilExpiry}}
+	grace     = rule{"grace", providers.Replay{Kind: providers.ReplayGrace, Window: window}, providertest.Behaviour{Grace: window}, ""}
+	successor = rule{"until_successor_used", providers.Replay{Kind: providers.ReplayUntilSuccessorUsed, Window: window}, providertest.Behaviour{UntilSuccessorUsed: true}, ""}
+	safe      = rule{"safe", providers.Replay{Kind: providers.ReplaySafe}, providertest.Behaviour{Rotation: providertest.ReusableUntilExpiry}, ""}
 	rules     = []rule{forbidden, grace, successor, safe}
 )
 
@@ -62,6 +63,9 @@ func (r rule) provider(t *testing.T) fleet.Provider {
 		t.Fatal(err)
 	}
 	p.Replay, p.IDTokenAlgs, p.RenewAt, p.MinInterval = r.replay, []string{"ES256"}, 0.8, 0
+	if r.policy != "" {
+		p.OnDifferentLogin = r.policy
+	}
 	b := r.behaviour
 	b.IDTokens, b.Alg = true, "ES256"
 	return fleet.Provider{Behaviour: b, Profile: p}
@@ -77,6 +81,7 @@ type cell struct {
 	links   []fleet.Link
 	workers []*testenv.Process
 	witness *witness
+	states  []string // of the consents that were begun
 }
 
 var cells atomic.Int64 // names them
@@ -162,6 +167,12 @@ func at(step handlers.Step, when handlers.When) string {
 
 // stopsAt is the same for one that stops.
 func stopsAt(step handlers.Step, when handlers.When) string { return at(step, when) + ":stop" }
+
+// stopsThenDies is the same for one that stops, and ends itself at a later point
+// when it goes on.
+func stopsThenDies(step handlers.Step, when handlers.When, p point) string {
+	return fmt.Sprintf("%s,%s:%s", stopsAt(step, when), p.step, p.when)
+}
 
 // dies waits until a worker was killed.
 func (c *cell) dies(p *testenv.Process) {
@@ -282,7 +293,10 @@ func (c *cell) stored(stream string) uint64 {
 	return s.CachedInfo().State.Msgs
 }
 
-// settled says that no timer is to change a link's state soon.
+// settled says that no timer and no consent is to change a link's state soon.
 func settled(l links.Link) bool {
-	return l.Status == links.ConsentRequired || l.Status == links.Active && (l.DueFor == "" || l.DueFor == links.DueRenew)
+	if l.Exchange != nil {
+		return false
+	}
+	return l.Status == links.ConsentRequired || l.Status.Ended() || l.Status == links.Active && (l.DueFor == "" || l.DueFor == links.DueRenew)
 }

@@ -15,7 +15,7 @@ import (
 type witness struct {
 	mu      sync.Mutex
 	last    map[events.Address]links.Link
-	faults  []string // G3 broken
+	faults  []string // G3 broken, or the exchange's promise
 	changed chan struct{}
 }
 
@@ -35,6 +35,9 @@ func (w *witness) see(l links.Link) {
 	if l.Generation < was.Generation || l.Consent < was.Consent || l.EventNumber < was.EventNumber || l.DueNumber < was.DueNumber {
 		w.faults = append(w.faults, fmt.Sprintf("%s went back from generation %d, consent %d, event %d, due %d to %d, %d, %d, %d", l.Address,
 			was.Generation, was.Consent, was.EventNumber, was.DueNumber, l.Generation, l.Consent, l.EventNumber, l.DueNumber))
+	}
+	if was.Exchange != nil && l.Exchange != nil && was.Status == links.Active && l.Generation == was.Generation && l.Status != links.Active {
+		w.faults = append(w.faults, fmt.Sprintf("%s became %s while a code was being exchanged for it", l.Address, l.Status))
 	}
 	if l.Generation == was.Generation && was.Fingerprint != "" && l.Fingerprint != was.Fingerprint {
 		w.faults = append(w.faults, fmt.Sprintf("generation %d of %s changed its token", l.Generation, l.Address))
@@ -57,7 +60,7 @@ func (w *witness) unsettled() string {
 	defer w.mu.Unlock()
 	for a, l := range w.last {
 		if !settled(l) {
-			return fmt.Sprintf("link %s is %s, due %s to %s", a, l.Status, l.Due, l.DueFor)
+			return fmt.Sprintf("link %s is %s, due %s to %s, exchanging %t", a, l.Status, l.Due, l.DueFor, l.Exchange != nil)
 		}
 	}
 	return ""
@@ -75,8 +78,9 @@ func (w *witness) count(are func(links.Link) bool) (n int) {
 	return n
 }
 
-// wentBack lists what was seen to fall that may only rise.
-func (w *witness) wentBack() []string {
+// wrongs lists what was seen to fall that may only rise, and what was done to a
+// link that nothing may be done to.
+func (w *witness) wrongs() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.faults
