@@ -36,9 +36,10 @@ type idToken struct {
 	expires, notBefore       time.Time
 }
 
-// verified checks signature, algorithm, iss, aud, azp, exp, nbf and sub. Errors
-// are a Rejection or ErrKeysUnavailable. Key fetches take at most Budget.Deadline.
-func (p *Provider) verified(ctx context.Context, raw secret.Value) (*idToken, error) {
+// verified checks signature, algorithm, iss, aud, azp, exp, nbf and sub of a token
+// that was received at a time. Errors are a Rejection or ErrKeysUnavailable. Key
+// fetches take at most Budget.Deadline.
+func (p *Provider) verified(ctx context.Context, raw secret.Value, received time.Time) (*idToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, p.opts.Budget.Deadline)
 	defer cancel()
 	payload, alg, err := p.signed(ctx, raw.Reveal())
@@ -51,7 +52,7 @@ func (p *Provider) verified(ctx context.Context, raw secret.Value) (*idToken, er
 	}
 	t.alg = alg
 	t.issuer = p.profile.canonicalIssuer(t.issuer)
-	return t, p.checkClaims(t)
+	return t, p.checkClaims(t, received)
 }
 
 func parseIDToken(payload []byte) (*idToken, error) {
@@ -78,8 +79,13 @@ func parseIDToken(payload []byte) (*idToken, error) {
 }
 
 // checkClaims: an ID token for several audiences names the one it was issued to.
-func (p *Provider) checkClaims(t *idToken) error {
+// Whether it has expired is a question about the moment in which it was received: an
+// answer that waited for the keys, or for a worker, proves what it proved then.
+func (p *Provider) checkClaims(t *idToken, received time.Time) error {
 	now := p.opts.Clock()
+	if received.IsZero() || received.After(now) {
+		received = now
+	}
 	switch {
 	case t.issuer != p.profile.expectedIssuer():
 		return p.reject(ReasonWrongIssuer, "the ID token's iss is another; check issuer and iss_override")
@@ -89,7 +95,7 @@ func (p *Provider) checkClaims(t *idToken) error {
 		return p.reject(ReasonWrongParty, "the ID token was issued to another client (azp)")
 	case t.expires.IsZero():
 		return p.reject(ReasonMalformed, "the ID token has no exp")
-	case t.expires.Before(now.Add(-skew)):
+	case t.expires.Before(received.Add(-skew)):
 		return p.reject(ReasonExpired, "the ID token has expired; check this host's clock")
 	case t.notBefore.After(now.Add(early)):
 		return p.reject(ReasonNotYetValid, "the ID token's nbf is yet to come; check this host's clock")

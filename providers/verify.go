@@ -67,7 +67,7 @@ func (p *Provider) shown(ctx context.Context, a *Answer, demand IDTokenOnRefresh
 	if len(p.profile.IDTokenAlgs) == 0 {
 		return nil, nil
 	}
-	return p.verified(ctx, a.IDToken)
+	return p.verified(ctx, a.IDToken, a.RequestedAt)
 }
 
 func nothingVerified() Verified { return Verified{Comparison: ComparisonUnknown} }

@@ -233,3 +233,21 @@ func TestIssuerThatIsNoURL(t *testing.T) {
 		t.Fatalf("%+v, %v", v, err)
 	}
 }
+
+// An answer that was saved while the keys were away is verified hours later: it is not
+// forged because its ID token has expired since.
+func TestAnIDTokenIsJudgedAsOfWhenItCame(t *testing.T) {
+	i := newIssuer(t)
+	p := verifier(t, i, nil)
+	received := time.Now().Add(-3 * time.Hour)
+	token := sign(t, jose.RS256, "r", i.rsa, standard(claims{"iat": received.Unix(), "exp": received.Add(5 * time.Minute).Unix()}))
+	if v, err := p.Verify(t.Context(), &Answer{IDToken: token, RequestedAt: received}, login); err != nil || v.Comparison != ComparisonSame {
+		t.Errorf("received while it lived: %v", err)
+	}
+	for name, at := range map[string]time.Time{"after its end": received.Add(time.Hour), "in the future": time.Now().Add(time.Hour), "unknown": {}} {
+		var rejected *Rejection
+		if _, err := p.Verify(t.Context(), &Answer{IDToken: token, RequestedAt: at}, login); !errors.As(err, &rejected) || rejected.Reason != ReasonExpired {
+			t.Errorf("received %s: %v, want %s", name, err, ReasonExpired)
+		}
+	}
+}
