@@ -128,10 +128,8 @@ func answers(out *inbox.Message, s events.Subjects, reported uint64) bool {
 	switch name {
 	case events.NameTokenRotated:
 		return generation > reported
-	case events.NameConsentRequired, events.NameLinkQuarantined:
-		return generation >= reported
-	case events.NameLinkRevoked, events.NameLinkReplaced:
-		return true
+	case events.NameConsentRequired, events.NameLinkQuarantined, events.NameLinkRevoked, events.NameLinkReplaced:
+		return generation >= reported // an earlier end was not the last: its user came back
 	default:
 		return false
 	}
