@@ -85,6 +85,9 @@ type Flow struct {
 	Late bool `json:"late,omitzero"`
 	// Approved: a held flow whose replacement was agreed to.
 	Approved bool `json:"approved,omitzero"`
+	// Took are the links that lost the login when the flow was held: the link that is
+	// made of it says whom it superseded.
+	Took []events.Address `json:"took,omitzero"`
 	// HeldUntil ends a hold.
 	HeldUntil time.Time `json:"held_until,omitzero"`
 

@@ -86,6 +86,9 @@ func (f Flow) Approve(event string) (Flow, bool) {
 	if f.Status != Held {
 		return f, false
 	}
+	if f.Ruling != nil && f.Ruling.Supersede {
+		f.Took = f.Ruling.Displaced
+	}
 	f.Status, f.Approved, f.Event, f.Ruling = Exchanged, true, event, nil
 	return f, true
 }

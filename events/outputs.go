@@ -92,7 +92,7 @@ type ReplacedReason string
 const (
 	ReplacedDifferentLogin ReplacedReason = "different_login" // the reconsent came from another login
 	ReplacedOtherOwner     ReplacedReason = "other_owner"     // another user linked the same login
-	ReplacedSameLogin      ReplacedReason = "same_login"      // its own user linked the same login twice at once
+	ReplacedSameLogin      ReplacedReason = "same_login"      // its own user has linked the same login elsewhere
 )
 
 // SameCustomer compares the persons behind two logins where the provider can

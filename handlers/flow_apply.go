@@ -240,6 +240,9 @@ func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow)
 			return l, err
 		}
 		t, o, now := takenBy(f, r.Link), h.origin(j.trace), h.Clock()
+		if l.Generation == 0 {
+			t.Reason = events.ReplacedSameLogin // it never had a login that could differ
+		}
 		if r.Requested == consents.IsHeld {
 			is = l.HoldFor(t, r.Target == consents.ToOwner, f.HeldUntil, o, now)
 		} else {

@@ -64,12 +64,15 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 	r := consents.Ruling{Verdict: consents.Judge(c), Revision: k.holder.Revision, Comparison: c.Comparison}
 	if f.Approved {
 		r.Verdict = approved(k)
+		if r.Target == consents.ToReserved && len(f.Took) > 0 {
+			r.Supersede, r.Displaced = true, f.Took // when it was held; the new link says so
+		}
 	}
 	switch r.Target {
 	case consents.ToRequested:
 		r.Link = f.Address
 	case consents.ToOwner:
-		r.Link = k.owner.Address
+		r.Link, r.Comparison = k.owner.Address, events.ComparisonSame // with the owner's login, which it is
 	case consents.ToReserved, consents.ToHold:
 		r.Link = f.Replacement()
 	}
