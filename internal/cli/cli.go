@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -128,7 +130,7 @@ func Run(ctx context.Context, app any, common *Common, args []string, streams IO
 		return exited // help or version was asked for
 	}
 	if err != nil {
-		fmt.Fprintf(streams.Err, "%s: %s\nTry --help.\n", parser.Model.Name, err)
+		fmt.Fprintf(streams.Err, "%s: %s\nTry --help.\n", parser.Model.Name, discreet(err.Error(), args))
 		return BadInput
 	}
 	if err := chosen.Run(); err != nil {
@@ -136,6 +138,26 @@ func Run(ctx context.Context, app any, common *Common, args []string, streams IO
 		return Code(err)
 	}
 	return Done
+}
+
+// secretLength is that of the shortest word that may be a token or a code.
+const secretLength = 12
+
+// discreet leaves out of a complaint about the command line what was given there
+// and may be a secret that slipped: whoever runs the command may keep what it says.
+func discreet(complaint string, args []string) string {
+	for _, arg := range args {
+		if _, value, ok := strings.Cut(arg, "="); ok {
+			arg = value
+		}
+		if len(arg) < secretLength || strings.HasPrefix(arg, "-") {
+			continue
+		}
+		for _, given := range []string{strconv.Quote(arg), arg} {
+			complaint = strings.ReplaceAll(complaint, given, "[left out]")
+		}
+	}
+	return complaint
 }
 
 // Code is the exit code that an error means.

@@ -90,3 +90,23 @@ func TestPrecedence(t *testing.T) {
 	shows("environment 2s")
 	shows("flag 3s", "--nats-url=flag", "--connect-timeout=3s")
 }
+
+// A complaint about the command line does not repeat what may be a secret that
+// slipped; what is shorter than any secret it may.
+func TestComplaintsLeaveOutWhatWasGiven(t *testing.T) {
+	const secret = "s3cr3t \"of\" some length"
+	for _, args := range [][]string{{secret}, {"show", secret}, {"show", "--connect-timeout=" + secret}, {"show", "--connect-timeout", secret}, {"show", "shwo"}} {
+		var app struct {
+			cli.Common
+			Show show `cmd:""`
+		}
+		var said strings.Builder
+		code := cli.Run(t.Context(), &app, &app.Common, args, cli.IO{Out: &said, Err: &said})
+		if code != cli.BadInput || strings.Contains(said.String(), "s3cr3t") {
+			t.Errorf("%q: exit code %d, said %s", args, code, &said)
+		}
+		if short := args[len(args)-1]; short == "shwo" && !strings.Contains(said.String(), short) {
+			t.Errorf("%q: said %s", args, &said)
+		}
+	}
+}
