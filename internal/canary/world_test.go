@@ -29,7 +29,6 @@ import (
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/links"
-	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/providers/providertest"
 )
 
@@ -47,6 +46,12 @@ type world struct {
 	registry *prometheus.Registry
 	metrics  *worker.Endpoint
 	links    []fleet.Link
+	// locks is the lock server's address.
+	locks string
+	flows
+	// api and cli are what the API answered to bad requests, and what the commands
+	// printed.
+	api, cli buffer
 
 	mu      sync.Mutex
 	spooled []byte // the spool's files as they were while they were there
@@ -59,15 +64,14 @@ func newWorld(t *testing.T) *world {
 	server, err := embedded.StartNATS(t.Context(), embedded.NATSConfig{Port: -1, StoreDir: w.store, Log: w.logger})
 	w.ok(err)
 	t.Cleanup(func() { w.ok(server.Close()) })
-	p, err := providers.Builtin("generic")
-	w.ok(err)
-	p.Rotation, p.MinInterval, p.IDTokenAlgs = providers.RotationAlways, 0, []string{"RS256"}
+	w.locks = testenv.Redis(t)
 	w.cell, err = fleet.New(t.Context(), fleet.Options{
-		Dir: t.TempDir(), NATSURL: server.URL(), RedisURL: testenv.Redis(t), Prefix: "canary", LockTTL: time.Second, Log: w.logger,
-		Providers: map[string]fleet.Provider{"op": {Behaviour: providertest.Behaviour{IDTokens: true, AccessTTL: time.Hour}, Profile: p}},
+		Dir: t.TempDir(), NATSURL: server.URL(), RedisURL: w.locks, Prefix: "canary", LockTTL: time.Second, Log: w.logger,
+		Providers: w.providers(),
 	})
 	w.ok(err)
 	w.end(w.cell.Close)
+	w.consentable()
 	w.spool = filepath.Join(w.cell.Config.DataDir, "spool")
 	run, err := w.cell.Start(t.Context(), "w", func(o *worker.Options) { o.Registry, o.Probe = w.registry, w.keep })
 	w.ok(err)
@@ -214,7 +218,7 @@ func (w *world) inputs() string { return "nats/CANARY_IN" }
 // places is everything that is written anywhere, by place.
 func (w *world) places() map[string][]byte {
 	w.t.Helper()
-	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape()}
+	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes()}
 	for _, name := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		all["stream "+name] = w.stream(name)
 	}
@@ -264,13 +268,20 @@ func (w *world) plant(secret string) {
 	planted := prometheus.NewCounter(prometheus.CounterOpts{Name: "planted", ConstLabels: prometheus.Labels{"token": secret}})
 	w.registry.MustRegister(planted)
 	js := w.cell.Bus.JetStream()
-	for _, subject := range []string{"canary.out.default.op.l.token-rotated", "canary.dead.default.op.l.token-expired"} {
+	for _, subject := range []string{"canary.out.default.op.l.token-rotated", "canary.dead.default.op.l.token-expired", "canary.timer.default.op.l"} {
 		_, err := js.Publish(ctx, subject, []byte(`{"token":"`+secret+`"}`))
 		w.ok(err)
 	}
-	kv, err := js.KeyValue(ctx, w.cell.Bus.Names().Links())
+	names := w.cell.Bus.Names()
+	for _, bucket := range []string{names.Links(), names.Index(), names.Consents()} {
+		kv, err := js.KeyValue(ctx, bucket)
+		w.ok(err)
+		_, err = kv.Put(ctx, "default.op.planted", []byte(base64.StdEncoding.EncodeToString([]byte("x"+secret))))
+		w.ok(err)
+	}
+	_, err := w.api.Write([]byte("state: " + secret + " is not one"))
 	w.ok(err)
-	_, err = kv.Put(ctx, "default.op.planted", []byte(base64.StdEncoding.EncodeToString([]byte("x"+secret))))
+	_, err = fmt.Fprintf(&w.cli, "%q", secret)
 	w.ok(err)
 	w.ok(os.WriteFile(filepath.Join(w.spool, "w", "planted.sealed"), []byte(hex.EncodeToString([]byte(secret))), 0o600))
 }
