@@ -91,8 +91,19 @@ func (h *Handlers) watch(ctx context.Context, j *flowJob, s consents.Stored) (in
 	case links.Unsent:
 		return h.takeBack(ctx, j, s, h.Budget.LockRenew)
 	default:
-		return h.fail(ctx, j, s, consents.ReasonOutcomeUnknown)
+		return h.giveUp(ctx, j, s)
 	}
+}
+
+// giveUp ends a flow whose answer nobody brought. It looks for it on this host's
+// disk first: patience ends before the next round of adoption may have begun, and
+// nobody is to be told of a failure that is none. Found there, the flow has moved
+// on, and the write is refused.
+func (h *Handlers) giveUp(ctx context.Context, j *flowJob, s consents.Stored) (inbox.Verdict, bool) {
+	if err := h.Adopt(ctx); err != nil {
+		h.logger(j.addr).Warn("not every spooled answer could be finished; a consent flow is given up beside them", "flow", s.Flow.ID, "err", err)
+	}
+	return h.fail(ctx, j, s, consents.ReasonOutcomeUnknown)
 }
 
 // fail ends a flow; the next turn tells its link.

@@ -212,32 +212,45 @@ func (h *Handlers) settleExchange(ctx context.Context, s saved) error {
 	return h.Probe.around(StepUnspool, s.Address, func() error { return h.Spool.Remove(s.Attempt) })
 }
 
-// answer puts the saved answer into the flow's record. One that comes after the
-// flow was given up opens the link's exchange again first: from then on whoever
-// finds the link open goes on with it.
+// answer puts the saved answer into the flow's record, and does not let go of it
+// when the store is away for a moment: nobody else knows of it, and the others'
+// patience with the flow ends.
 func (h *Handlers) answer(ctx context.Context, s saved) error {
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
+	defer cancel()
 	for {
-		is, err := h.Flows.Get(ctx, s.Flow)
-		if errors.Is(err, links.ErrNotFound) {
-			return errors.Join(errForGood, err)
-		}
-		if err != nil {
+		err := h.tryAnswer(ctx, s)
+		if err == nil || errors.Is(err, errForGood) || errors.Is(err, errBusy) || ctx.Err() != nil {
 			return err
 		}
-		next, ok := is.Flow.Answered(s.Attempt, s.Sealed)
-		if !ok {
-			return nil // it is there already, or of no use any more
+		if !errors.Is(err, links.ErrConflict) {
+			h.logger(s.Address).Warn("an answer is not in its consent flow yet; trying again", "attempt", s.Attempt, "err", err)
+			await(ctx, nil, h.Budget.LockRenew/10)
 		}
-		if next.Late {
-			if err := h.reopen(ctx, next); err != nil {
-				return err
-			}
-		}
-		err = h.updateFlow(ctx, StepAnswer, is, next)
-		if err == nil || !errors.Is(err, links.ErrConflict) {
+	}
+}
+
+// tryAnswer writes once. An answer that comes after the flow was given up opens the
+// link's exchange again first: from then on whoever finds the link open goes on
+// with it.
+func (h *Handlers) tryAnswer(ctx context.Context, s saved) error {
+	is, err := h.Flows.Get(ctx, s.Flow)
+	if errors.Is(err, links.ErrNotFound) {
+		return errors.Join(errForGood, err)
+	}
+	if err != nil {
+		return err
+	}
+	next, ok := is.Flow.Answered(s.Attempt, s.Sealed)
+	if !ok {
+		return nil // it is there already, or of no use any more
+	}
+	if next.Late {
+		if err := h.reopen(ctx, next); err != nil {
 			return err
 		}
 	}
+	return h.updateFlow(ctx, StepAnswer, is, next)
 }
 
 func (h *Handlers) reopen(ctx context.Context, f consents.Flow) error {
