@@ -126,6 +126,8 @@ func fresh(*cell) comeback { return comeback{} }
 
 var unknown = []string{consents.ReasonOutcomeUnknown}
 
+// ways are all that a flow can come to. What is the same in several stands in one
+// or two of them.
 var ways = []way{
 	{
 		name: "a new link", rule: replaces(), prepare: fresh,
@@ -140,8 +142,8 @@ var ways = []way{
 	},
 	{
 		name: "another login", rule: replaces(), links: 1, prepare: fresh, begin: as(another),
-		steps: steps(exchange, answered, ruled, []handlers.Step{handlers.StepClaim, handlers.StepTarget, handlers.StepEnd, handlers.StepDepart}, finished, acked),
-		end:   cast{requested: replaced, reserved: made, flow: consents.Applied}, ifUnsure: cast{requested: failed, flow: consents.Failed, reasons: unknown},
+		steps: steps([]handlers.Step{handlers.StepAnswer}, ruled, []handlers.Step{handlers.StepClaim, handlers.StepTarget, handlers.StepEnd, handlers.StepDepart}, finished, acked),
+		end:   cast{requested: replaced, reserved: made, flow: consents.Applied},
 	},
 	{
 		name: "another user's login", rule: replaces(), links: 2, prepare: fresh, begin: as(1),
@@ -150,8 +152,8 @@ var ways = []way{
 	},
 	{
 		name: "held", rule: holds(), links: 1, prepare: fresh, begin: as(another),
-		steps: steps(exchange, answered, ruled, []handlers.Step{handlers.StepClaim, handlers.StepEnd, handlers.StepDepart}, finished, acked),
-		end:   cast{requested: held, flow: consents.Held}, ifUnsure: cast{requested: failed, flow: consents.Failed, reasons: unknown},
+		steps: steps(ruled, []handlers.Step{handlers.StepClaim, handlers.StepEnd, handlers.StepDepart}, finished, acked),
+		end:   cast{requested: held, flow: consents.Held},
 	},
 	{
 		name: "held and approved", rule: holds(), links: 1, prepare: isHeld, begin: decided(events.DecisionApprove),
@@ -229,7 +231,7 @@ func cuts() (all []cut) {
 func someCuts() (some []cut) {
 	for _, c := range cuts() {
 		switch c.String() {
-		case "a new link/after flow_open", "the same login/after flow_mark", "another login/before spool", "the same login/after spool",
+		case "a new link/after flow_open", "the same login/after flow_mark", "the same login/before spool", "another user's login/after spool",
 			"another login/after flow_answer", "held/after flow_look", "another user's login/after flow_rule", "a new link/after flow_claim",
 			"another user's login/after flow_target", "another user's login/after flow_displace", "another login/after flow_end",
 			"held/after flow_depart", "another login/after flow_depart", "held and approved/after flow_rule", "held and approved/after flow_depart",
