@@ -125,7 +125,8 @@ func TestIssOfTheRedirect(t *testing.T) {
 
 func TestValidateConsentFields(t *testing.T) {
 	for want, change := range map[string]func(*Profile){
-		"op.code_auth_style: \"mtls\"":    func(p *Profile) { p.CodeAuthStyle = "mtls" },
+		"op.client_cert_file: is missing": func(p *Profile) { p.CodeAuthStyle = "mtls" },
+		"op.code_auth_style: \"saml\"":    func(p *Profile) { p.CodeAuthStyle = "saml" },
 		"op.code_auth_style: basic needs": func(p *Profile) { p.AuthStyle, p.ClientSecretFile, p.CodeAuthStyle = AuthNone, "", AuthBasic },
 		"op.id_token_on_code":             func(p *Profile) { p.IDTokenOnCode = "always" },
 		"op.iss_parameter":                func(p *Profile) { p.IssParameter = "yes" },

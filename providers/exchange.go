@@ -35,7 +35,9 @@ func (r *reply) form() bool {
 type exchange struct {
 	base    http.RoundTripper
 	attempt *attempt
-	seen    *reply
+	// asserter signs for the client; nil where it authenticates otherwise.
+	asserter *asserter
+	seen     *reply
 }
 
 func (e *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -47,6 +49,11 @@ func (e *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.GetBody = nil
 	req.Header.Del("Idempotency-Key")
 	req.Header.Del("X-Idempotency-Key")
+	if e.asserter != nil {
+		if err := e.asserter.sign(req); err != nil {
+			return nil, err
+		}
+	}
 	res, err := e.base.RoundTrip(req)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,9 @@ type presentation struct {
 	judge func(p *Profile, r *reply, f fields, readable bool) verdict
 }
 
+// noSecret is shown where the client proves itself otherwise.
+var noSecret secret.Value
+
 // present is the only place from which a credential leaves. It makes at most one
 // request and never retries. Ending ctx calls the attempt off only while nothing
 // has been sent; from the first byte on the answer is waited for until the
@@ -54,12 +57,19 @@ func (p *Provider) notSent(why error) Outcome {
 func (p *Provider) attempt(a *attempt, what presentation, requestedAt time.Time) Outcome {
 	key, which := p.secrets.current()
 	x := &exchange{base: p.transport, attempt: a}
+	shown := key
+	switch what.style {
+	case AuthPrivateKeyJWT:
+		x.asserter, shown = p.asserter, noSecret
+	case AuthMTLS, AuthNone:
+		shown = noSecret
+	}
 	ctx := context.WithValue(a.ctx, attemptKey{}, a)
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: x, CheckRedirect: stay})
 	// Everything is read from our copy of the reply; the error matters only where
 	// there is no reply, and even then only its kind.
 	err := what.send(ctx, oauth2.Config{
-		ClientID: p.profile.ClientID, ClientSecret: key.Reveal(),
+		ClientID: p.profile.ClientID, ClientSecret: shown.Reveal(),
 		Endpoint: oauth2.Endpoint{TokenURL: p.profile.TokenURL, AuthStyle: what.style.oauth2()},
 	})
 	if x.seen == nil {

@@ -44,6 +44,16 @@ type Profile struct {
 	// relative to Options.BaseDir.
 	ClientSecretFile  string   `yaml:"client_secret_file"`
 	ClientSecretFiles []string `yaml:"client_secret_files"`
+	// ClientKeyFile is the private key of private_key_jwt and mtls, PEM or JWK;
+	// ClientCertFile the certificate of mtls, PEM.
+	ClientKeyFile  string `yaml:"client_key_file"`
+	ClientCertFile string `yaml:"client_cert_file"`
+	// ClientKeyID is the key's id at the provider. ClientKeyAlg is left out for what
+	// goes with the key: RS256, ES256, ES384, ES512 or EdDSA.
+	ClientKeyID  string `yaml:"client_key_id"`
+	ClientKeyAlg string `yaml:"client_key_alg"`
+	// ClientAssertionAudience is the `aud` of assertions. Empty: TokenURL.
+	ClientAssertionAudience string `yaml:"client_assertion_audience"`
 	// AuthStyle has no default: x/oauth2 finds the style of an unknown provider by
 	// presenting the refresh token a second time.
 	AuthStyle AuthStyle `yaml:"auth_style"`

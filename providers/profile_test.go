@@ -154,7 +154,7 @@ func TestValidateNamesTheField(t *testing.T) {
 	}{
 		"no style":            {func(p *Profile) { p.AuthStyle = "" }, "providers.op.auth_style: is missing"},
 		"unknown style":       {func(p *Profile) { p.AuthStyle = "auto" }, "op.auth_style"},
-		"unbuilt style":       {func(p *Profile) { p.AuthStyle = "mtls" }, "not built yet"},
+		"style without key":   {func(p *Profile) { p.AuthStyle = "mtls" }, "client_key_file"},
 		"no client":           {func(p *Profile) { p.ClientID = "" }, "op.client_id"},
 		"no secret":           {func(p *Profile) { p.ClientSecretFile = "" }, "op.client_secret_file"},
 		"secret of none":      {func(p *Profile) { p.AuthStyle = AuthNone }, "op.client_secret_file"},

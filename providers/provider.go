@@ -38,6 +38,7 @@ type Provider struct {
 	profile   Profile
 	opts      Options
 	secrets   *clientSecrets
+	asserter  *asserter
 	dialer    *net.Dialer
 	transport *http.Transport
 	keys      *keySet
@@ -67,8 +68,15 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 	if err := p.checkHMACSecrets(); err != nil {
 		return nil, err
 	}
+	if p.asserter, err = newAsserter(p.profile, p.opts); err != nil {
+		return nil, fmt.Errorf("providers.%s.%w", name, err)
+	}
+	certificates, err := certificate(p.profile, p.opts)
+	if err != nil {
+		return nil, fmt.Errorf("providers.%s.%w", name, err)
+	}
 	p.dialer = &net.Dialer{Timeout: dialPatience, Control: profile.addressRule().control}
-	p.transport = newTransport(p.dialAttempt, p.tlsConfig(), dialPatience)
+	p.transport = newTransport(p.dialAttempt, p.tlsConfig(certificates...), dialPatience)
 	p.fetch = newFetcher(newTransport(p.dialer.DialContext, p.tlsConfig(), dialPatience))
 	p.keys = newKeySet(profile, p.secrets.all, p.fetch, p.opts.Budget.Deadline)
 	return p, nil
@@ -113,9 +121,9 @@ func (p *Provider) checkHMACSecrets() error {
 }
 
 // tlsConfig keeps TLS sessions, which takes the cost out of fresh connections.
-func (p *Provider) tlsConfig() *tls.Config {
+func (p *Provider) tlsConfig(certificates ...tls.Certificate) *tls.Config {
 	return &tls.Config{
-		RootCAs: p.opts.RootCAs, MinVersion: tls.VersionTLS12,
+		RootCAs: p.opts.RootCAs, Certificates: certificates, MinVersion: tls.VersionTLS12,
 		ClientSessionCache: tls.NewLRUClientSessionCache(tlsSessions),
 	}
 }

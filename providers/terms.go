@@ -3,12 +3,15 @@ package providers
 // AuthStyle is how the client authenticates at the token endpoint.
 type AuthStyle string
 
-// The styles that are built. private_key_jwt and mtls are named in the design
-// and refused by Validate until they exist.
+// The styles.
 const (
 	AuthBasic AuthStyle = "basic" // HTTP Basic, form-encoded first (RFC 6749, 2.3.1)
 	AuthPost  AuthStyle = "post"  // client_id and client_secret in the body
 	AuthNone  AuthStyle = "none"  // a public client: client_id alone
+	// AuthPrivateKeyJWT signs an assertion for each request (RFC 7523, 2.2; OIDC Core, 9).
+	AuthPrivateKeyJWT AuthStyle = "private_key_jwt"
+	// AuthMTLS shows a certificate in the TLS handshake (RFC 8705, 2).
+	AuthMTLS AuthStyle = "mtls"
 )
 
 // Rotation is whether a refresh returns a new refresh token.

@@ -92,13 +92,24 @@ func (p Profile) checkCredentials(c *complaints) {
 		c.unless(len(files) > 0, "client_secret_file", "is missing; write the path of a file that holds the secret, or set auth_style: none for a public client")
 	case AuthNone:
 		c.unless(len(files) == 0, "client_secret_file", "is set, but auth_style is none; remove one of the two")
+	case AuthPrivateKeyJWT, AuthMTLS:
 	case "":
-		c.add("auth_style", "is missing; write basic, post or none as the provider documents it: guessing presents the refresh token twice")
-	case "private_key_jwt", "mtls":
-		c.add("auth_style", "%s is not built yet; write basic, post or none if the provider permits it", string(p.AuthStyle))
+		c.add("auth_style", "is missing; write basic, post, private_key_jwt, mtls or none as the provider documents it: guessing presents the refresh token twice")
 	default:
-		c.add("auth_style", "%q is not known; write basic, post or none", string(p.AuthStyle))
+		c.add("auth_style", "%q is not known; write basic, post, private_key_jwt, mtls or none", string(p.AuthStyle))
 	}
+	p.checkKeys(c)
+}
+
+// checkKeys: what signs or shows a certificate needs both its files, and what does
+// not is not given any.
+func (p Profile) checkKeys(c *complaints) {
+	signs := p.AuthStyle == AuthPrivateKeyJWT || p.CodeAuthStyle == AuthPrivateKeyJWT
+	shows := p.AuthStyle == AuthMTLS || p.CodeAuthStyle == AuthMTLS
+	c.unless(!signs && !shows || p.ClientKeyFile != "", "client_key_file", "is missing; write the path of the client's private key")
+	c.unless(!shows || p.ClientCertFile != "", "client_cert_file", "is missing; write the path of the client's certificate")
+	c.unless(signs || shows || p.ClientKeyFile == "", "client_key_file", "is set, but auth_style is neither private_key_jwt nor mtls; remove one of the two")
+	c.unless(p.ClientKeyAlg == "" || slices.Contains(asymmetric, p.ClientKeyAlg), "client_key_alg", "%q does not sign assertions; write for example PS256", p.ClientKeyAlg)
 }
 
 func (p Profile) checkTimes(c *complaints) {
@@ -130,7 +141,7 @@ func (p Profile) checkIDTokens(c *complaints) {
 		case slices.Contains(asymmetric, alg):
 			remote = true
 		case slices.Contains(symmetric, alg):
-			c.unless(p.AuthStyle != AuthNone, "id_token_algs", "%s verifies with the client secret, and auth_style none has none; remove it", alg)
+			c.unless(len(p.secretFiles()) > 0, "id_token_algs", "%s verifies with the client secret, and there is none; remove it", alg)
 		default:
 			c.add("id_token_algs", "%q cannot be pinned; write for example [RS256]", alg)
 		}

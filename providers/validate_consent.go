@@ -12,8 +12,8 @@ const (
 )
 
 func (p Profile) checkConsent(c *complaints) {
-	secretless := p.CodeAuthStyle == "" || p.CodeAuthStyle == AuthNone
-	oneOf(c, "code_auth_style", p.CodeAuthStyle, AuthBasic, AuthPost, AuthNone)
+	secretless := p.CodeAuthStyle != AuthBasic && p.CodeAuthStyle != AuthPost
+	oneOf(c, "code_auth_style", p.CodeAuthStyle, AuthBasic, AuthPost, AuthPrivateKeyJWT, AuthMTLS, AuthNone)
 	c.unless(secretless || len(p.secretFiles()) > 0, "code_auth_style", "%s needs a client secret; set client_secret_file, or leave it out for a public client", p.CodeAuthStyle)
 	c.unless(p.FlowTTL <= maxFlowTTL, "flow_ttl", "%s is longer than a day; write for example 10m", p.FlowTTL)
 	c.unless(p.HoldFor <= maxHoldFor, "hold_for", "%s is longer than the 30 days that what waits is kept; write for example 336h", p.HoldFor)
