@@ -260,8 +260,13 @@ func (c *cell) pending() string {
 		if err != nil {
 			return err.Error()
 		}
-		if i := got.CachedInfo(); i.NumPending > 0 || i.NumAckPending > 0 {
+		i := got.CachedInfo()
+		if i.NumPending > 0 || i.NumAckPending > 0 {
 			return fmt.Sprintf("%s has %d pending and %d unacked", durable, i.NumPending, i.NumAckPending)
+		}
+		// A consumer hears of a stored message a moment later.
+		if s, err := c.state(stream); err != nil || stream == n.In() && i.Delivered.Stream < s.LastSeq {
+			return fmt.Sprintf("%s has delivered %d of %d, %v", durable, i.Delivered.Stream, s.LastSeq, err)
 		}
 	}
 	if spooled := c.spooled(); len(spooled) > 0 {
@@ -283,14 +288,19 @@ func (c *cell) spooled() (files []string) {
 // stored is how many messages a stream holds.
 func (c *cell) stored(stream string) uint64 {
 	c.t.Helper()
-	var (
-		s   jetstream.Stream
-		err error
-	)
-	if s, err = c.Bus.JetStream().Stream(c.ctx, stream); err != nil {
+	s, err := c.state(stream)
+	if err != nil {
 		c.t.Fatal(err)
 	}
-	return s.CachedInfo().State.Msgs
+	return s.Msgs
+}
+
+func (c *cell) state(stream string) (jetstream.StreamState, error) {
+	s, err := c.Bus.JetStream().Stream(c.ctx, stream)
+	if err != nil {
+		return jetstream.StreamState{}, err
+	}
+	return s.CachedInfo().State, nil
 }
 
 // settled says that no timer and no consent is to change a link's state soon.
