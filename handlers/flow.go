@@ -120,8 +120,12 @@ func (h *Handlers) fail(ctx context.Context, j *flowJob, s consents.Stored, reas
 	return inbox.Verdict{}, true
 }
 
-// failed tells the link of a failed flow, once: as long as its exchange is open.
+// failed tells the link of a failed flow, once: as long as its exchange is open. A
+// flow that was overtaken may have displaced others before: theirs is finished first.
 func (h *Handlers) failed(ctx context.Context, j *flowJob, f consents.Flow) inbox.Verdict {
+	if err := h.finishAll(ctx, f.Concerns()[1:]); err != nil {
+		return h.unfinished(j.job, err)
+	}
 	return h.finishChange(ctx, j, f.Address, StepDepart, func(l links.Link) (links.Link, error) {
 		if !l.Exchanging(f.Key) {
 			return l, nil
