@@ -13,7 +13,10 @@ import (
 
 func TestBuiltinsLoadAndSayWhereTheirFactsAreFrom(t *testing.T) {
 	names := BuiltinNames()
-	if !slices.IsSorted(names) || !reflect.DeepEqual(names, []string{"akoya", "astra", "generic", "nextidentity", "sdk", "wso2"}) {
+	if !slices.IsSorted(names) || !reflect.DeepEqual(names, []string{
+		"akoya", "astra", "auth0", "dex", "entra", "generic", "github-apps", "google", "intuit", "nextidentity",
+		"okta", "sdk", "shopify", "slack", "wso2", "xero",
+	}) {
 		t.Fatalf("built-ins: %v", names)
 	}
 	for _, name := range names {
