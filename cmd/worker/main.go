@@ -16,6 +16,7 @@ type app struct {
 	Demo      demoCmd      `cmd:"" help:"Show a storm of 401s on simulated providers, with and without Regrant."`
 	Provision provisionCmd `cmd:"" help:"Create or update the streams, consumers and buckets of a cell."`
 	Links     linksCmd     `cmd:"" help:"Import, list and show links."`
+	Providers providersCmd `cmd:"" help:"What is known of providers."`
 	Keys      keysCmd      `cmd:"" help:"Make the sealing keys."`
 }
 
