@@ -56,7 +56,9 @@ func (h *Handlers) carryOut(ctx context.Context, j *flowJob, f consents.Flow) er
 }
 
 // claim makes the target the login's owner, at the revision of the index that was
-// ruled on. From then on no other flow overlooks this one.
+// ruled on. From then on no other flow overlooks this one. A target that owns the
+// login by an older consent claims it again: an even older flow that was ruled
+// before may be about to take it.
 func (h *Handlers) claim(ctx context.Context, _ *flowJob, f consents.Flow) error {
 	r := f.Ruling
 	if f.Found.Subject == "" || r.Target == consents.ToNobody {
@@ -67,31 +69,36 @@ func (h *Handlers) claim(ctx context.Context, _ *flowJob, f consents.Flow) error
 	switch {
 	case err != nil:
 		return err
-	case owner.Address == r.Link:
+	case owner.Address == r.Link && owner.Order.Equal(f.Order):
 		return nil
-	case owner.Revision != r.Revision || r.Target == consents.ToOwner:
+	case owner.Address != r.Link && owner.Revision != r.Revision:
+		if given, err := h.given(ctx, f); given || err != nil {
+			return err // what was claimed since, lookAgain judges
+		}
 		return errRuleAgain
 	}
-	err = h.Probe.around(StepClaim, f.Address, func() error { return h.Index.Take(ctx, f.Tenant, name, r.Link, r.Revision) })
+	by := links.Owner{Address: r.Link, Order: f.Order, Revision: owner.Revision}
+	err = h.Probe.around(StepClaim, f.Address, func() error { return h.Index.Take(ctx, f.Tenant, name, by) })
 	if errors.Is(err, links.ErrConflict) {
 		return errRuleAgain
 	}
 	return err
 }
 
-// toTarget gives the tokens to the link that they belong to, which may not exist yet.
+// toTarget gives the tokens to the link that they belong to, which may not exist
+// yet. A login that it had before stays claimed by it, as by every link that ends: a
+// claim tells how new the consent is that made it, and an owner without the login
+// has nothing to lose. Given back, it might be one that was made again meanwhile.
 func (h *Handlers) toTarget(ctx context.Context, j *flowJob, f consents.Flow) error {
 	r := f.Ruling
 	if r.Target == consents.ToNobody || r.Target == consents.ToHold {
 		return nil
 	}
-	var was links.Link
 	give := func(l links.Link) (links.Link, error) {
-		was = l
 		switch {
 		case l.Has(f.ID):
 			return l, nil
-		case l.Overtakes(f.Order):
+		case l.Overtakes(f.Order), r.Target == consents.ToOwner && !l.Live():
 			return l, errRuleAgain
 		}
 		if err := h.dropHeld(ctx, l, f); err != nil {
@@ -103,10 +110,7 @@ func (h *Handlers) toTarget(ctx context.Context, j *flowJob, f consents.Flow) er
 	if errors.Is(err, links.ErrNotFound) {
 		err = h.toNew(ctx, f, give)
 	}
-	if err != nil || was.Subject == "" || was.Subject == f.Found.Subject || !was.Live() {
-		return err
-	}
-	return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), r.Link)
+	return err
 }
 
 func (h *Handlers) toNew(ctx context.Context, f consents.Flow, give func(links.Link) (links.Link, error)) error {
@@ -226,11 +230,11 @@ func takenBy(f consents.Flow, by events.Address) links.Taken {
 // by the write that ends its exchange.
 func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow) error {
 	r := f.Ruling
-	var was, is links.Link
+	var is links.Link
 	_, err := h.change(ctx, f.Address, StepDepart, func(l links.Link) (links.Link, error) {
-		was, is = l, l
-		if !l.Exchanging(f.Key) {
-			return l, nil
+		is = l
+		if !l.Exchanging(f.Key) || f.Status == consents.Held && l.WasHeldFor(f.ID) {
+			return l, nil // closed, and maybe opened again by an approval
 		}
 		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) || l.Status.Ended() {
 			is = l.Close(f.Key)
@@ -253,14 +257,10 @@ func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow)
 	switch {
 	case errors.Is(err, links.ErrNotFound):
 		return nil
-	case err != nil:
-		return err
-	case f.Status == consents.Held && (is.Hold == nil || is.Hold.Flow != f.Key):
+	case err == nil && f.Status == consents.Held && (is.Hold == nil || is.Hold.Flow != f.Key):
 		return h.neverHeld(ctx, f)
-	case is.Status == links.Replaced && was.Status != links.Replaced && was.Subject != "":
-		return h.Index.Release(ctx, f.Tenant, links.Login(f.Provider, was.Subject), f.Address)
 	default:
-		return nil
+		return err
 	}
 }
 
@@ -273,20 +273,37 @@ func (h *Handlers) neverHeld(ctx context.Context, f consents.Flow) error {
 	return err
 }
 
+// given says whether the flow's target has its tokens. From then on they go nowhere
+// else, whatever has changed.
+func (h *Handlers) given(ctx context.Context, f consents.Flow) (bool, error) {
+	if f.Ruling == nil || f.Ruling.Link == (events.Address{}) {
+		return false, nil
+	}
+	s, err := h.Store.Latest(ctx, f.Ruling.Link)
+	if errors.Is(err, links.ErrNotFound) {
+		return false, nil
+	}
+	return s.Link.Has(f.ID), err
+}
+
 // lookAgain asks the index once more who owns the login. Whoever claimed it since
-// may have looked for this link before it was there, so it ends itself.
+// may have looked for this link before it was there, so it ends itself. A claim that
+// is older was an import's, or none was left: the login is claimed again.
 func (h *Handlers) lookAgain(ctx context.Context, j *flowJob, f consents.Flow) error {
-	r := f.Ruling
-	if f.Found.Subject == "" || r.Target == consents.ToNobody || r.Target == consents.ToHold {
+	r, subject := f.Ruling, f.Found.Subject
+	if subject == "" || r.Target == consents.ToNobody || r.Target == consents.ToHold {
 		return nil
 	}
-	owner, err := h.Index.Owner(ctx, f.Tenant, links.Login(f.Provider, f.Found.Subject))
-	if err != nil || owner.Address == r.Link || owner.Address == (events.Address{}) {
+	k, err := h.facts(ctx, f)
+	if err != nil || k.holder.Address == r.Link {
 		return err
 	}
-	by, err := h.Store.Latest(ctx, owner.Address)
-	if err != nil && !errors.Is(err, links.ErrNotFound) {
-		return err
+	if !k.holder.Order.Before(f.Order) {
+		return h.supersede(ctx, j, f, r.Link, k.holder.Address, k.owner.User)
 	}
-	return h.supersede(ctx, j, f, r.Link, owner.Address, by.Link.User)
+	is, err := h.Store.Latest(ctx, r.Link)
+	if err == nil && is.Link.Live() && is.Link.Subject == subject && !is.Link.Overtakes(f.Order) {
+		return errRuleAgain
+	}
+	return err
 }

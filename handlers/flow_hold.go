@@ -34,7 +34,9 @@ var errApproved = errors.New("the held consent was approved")
 
 // endHeld fails a held flow and gives its claim on the login back. It reports the
 // flow as it was, if it was held: the flow's own compare-and-set decides between
-// an approval, which is errApproved, and everything that ends the hold otherwise.
+// an approval, which is errApproved, and everything that ends the hold otherwise. A
+// newer consent drops an approved flow too, as long as nothing was ruled on it: the
+// approval waits for that consent's exchange to end, and must not be waited for.
 func (h *Handlers) endHeld(ctx context.Context, hold links.Hold, tenant, provider, reason string) (*consents.Flow, error) {
 	for {
 		s, err := h.Flows.Get(ctx, hold.Flow)
@@ -44,9 +46,9 @@ func (h *Handlers) endHeld(ctx context.Context, hold links.Hold, tenant, provide
 		switch {
 		case err != nil:
 			return nil, err
-		case s.Flow.Status == consents.Exchanged:
+		case s.Flow.Status == consents.Exchanged && (reason != reasonDropped || s.Flow.Ruling != nil):
 			return nil, errApproved
-		case s.Flow.Status != consents.Held:
+		case s.Flow.Status != consents.Exchanged && s.Flow.Status != consents.Held:
 			return nil, nil
 		}
 		next, _ := s.Flow.Fail(reason)

@@ -60,6 +60,9 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 	if err != nil {
 		return consents.Ruling{}, err
 	}
+	if given, err := h.given(ctx, f); given || err != nil {
+		return claimedAgain(f, k.holder), err
+	}
 	c := h.caseOf(f, k)
 	r := consents.Ruling{Verdict: consents.Judge(c), Revision: k.holder.Revision, Comparison: c.Comparison}
 	if f.Approved {
@@ -82,6 +85,17 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 		r.Displaced = []events.Address{was}
 	}
 	return r, nil
+}
+
+// claimedAgain is the ruling on a flow whose tokens are where they belong, and whose
+// login somebody with an older consent has claimed since.
+func claimedAgain(f consents.Flow, holder links.Owner) consents.Ruling {
+	r := *f.Ruling
+	r.Revision, r.Displaced = holder.Revision, nil
+	if was := holder.Address; was != (events.Address{}) && was != r.Link && was != f.Address {
+		r.Displaced = []events.Address{was}
+	}
+	return r
 }
 
 // approved is the verdict on a held flow that was agreed to: the login takes the
@@ -122,13 +136,15 @@ func (h *Handlers) caseOf(f consents.Flow, k facts) consents.Case {
 	c := consents.Case{
 		Live: k.requested.Live(), Comparison: h.compare(f, k), Owner: consents.Nobody,
 		Policy:    consents.Policy(h.Providers[f.Provider].Profile().OnDifferentLogin),
-		Overtaken: k.requested.Overtakes(f.Order) && !k.requested.Has(f.ID),
+		Overtaken: k.requested.Overtakes(f.Order) && !k.requested.Has(f.ID) || k.holder.Order.After(f.Order),
 	}
 	switch o := k.owner; {
 	case k.holder.Address == f.Address:
 		c.Owner = consents.Itself
 	case !o.Live() || o.Subject != k.subject:
-		c.Overtaken = c.Overtaken || (o.Subject == k.subject && o.Overtakes(f.Order) && !o.Has(f.ID))
+		// Its user has logged out of it since, and with it of what it would have got.
+		out := o.Status == links.Revoked && o.User == f.User && o.Subject == k.subject
+		c.Overtaken = c.Overtaken || out && o.Overtakes(f.Order)
 	case o.User == f.User:
 		c.Owner = consents.SameUser
 	default:

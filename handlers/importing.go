@@ -126,30 +126,31 @@ func (im *Importer) own(ctx context.Context, l links.Link) error {
 		if err != nil {
 			return err
 		}
-		vacant, err := im.vacant(ctx, owner.Address, l.Address)
+		vacant, err := im.vacant(ctx, owner.Address, l)
 		if err != nil {
 			return err
 		}
 		if !vacant {
 			return &BadLine{"sub", "is the login of link " + owner.Address.String() + " already"}
 		}
-		if err := im.Index.Take(ctx, l.Tenant, links.Login(l.Provider, l.Subject), l.Address, owner.Revision); !errors.Is(err, links.ErrConflict) {
+		if err := im.Index.Take(ctx, l.Tenant, links.Login(l.Provider, l.Subject), links.Owner{Address: l.Address, Revision: owner.Revision}); !errors.Is(err, links.ErrConflict) {
 			return err
 		}
 	}
 }
 
 // vacant says whether a link may take a login from its owner: from nobody, from
-// itself, from an import that was cut short, and from a link that has ended.
-func (im *Importer) vacant(ctx context.Context, owner, by events.Address) (bool, error) {
-	if owner == (events.Address{}) || owner == by {
+// itself, from an import that was cut short, and from a link that has ended or has
+// another login by now.
+func (im *Importer) vacant(ctx context.Context, owner events.Address, by links.Link) (bool, error) {
+	if owner == (events.Address{}) || owner == by.Address {
 		return true, nil
 	}
 	found, err := im.Store.Latest(ctx, owner)
 	if errors.Is(err, links.ErrNotFound) {
 		return true, nil
 	}
-	return err == nil && found.Link.Status.Ended(), err
+	return err == nil && (found.Link.Status.Ended() || found.Link.Live() && found.Link.Subject != by.Subject), err
 }
 
 func (im *Importer) link(in ImportLine) (links.Link, error) {

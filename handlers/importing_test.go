@@ -81,10 +81,10 @@ func TestImportTakesALoginFromNobody(t *testing.T) {
 		{"released", func(w importing) { w.must(w.store.Release(w.t.Context(), "default", w.subject, theLink)) }, true},
 		{"of an import that was cut short", func(w importing) {
 			never := events.Address{Tenant: "default", Provider: "op", Link: "never-made"}
-			w.must(w.store.Take(w.t.Context(), "default", w.subject, never, w.owner().Revision))
+			w.must(w.store.Take(w.t.Context(), "default", w.subject, links.Owner{Address: never, Revision: w.owner().Revision}))
 		}, true},
 		{"its own, of a line that was cut short", func(w importing) {
-			w.must(w.store.Take(w.t.Context(), "default", w.subject, events.Address{Tenant: "default", Provider: "op", Link: "again"}, w.owner().Revision))
+			w.must(w.store.Take(w.t.Context(), "default", w.subject, links.Owner{Address: events.Address{Tenant: "default", Provider: "op", Link: "again"}, Revision: w.owner().Revision}))
 		}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestImportLooksAgainWhenOvertaken(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- w.as("again") }()
 	<-reached
-	w.must(w.store.Take(t.Context(), "default", w.subject, theLink, w.owner().Revision))
+	w.must(w.store.Take(t.Context(), "default", w.subject, links.Owner{Address: theLink, Revision: w.owner().Revision}))
 	close(hold)
 	var bad *handlers.BadLine
 	if err := <-done; !errors.As(err, &bad) {

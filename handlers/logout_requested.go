@@ -72,14 +72,18 @@ func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope,
 	return h.clearLink(ctx, j, reason, atProvider)
 }
 
-// clearLink ends the link here: its tokens, its claim on the login, and the
-// replacement that it was held for.
+// clearLink ends the link here: its tokens, and the replacement that it was held
+// for. The index names it still, which hinders nobody from linking the login and
+// keeps a consent that is older than this link's from coming after it.
 func (h *Handlers) clearLink(ctx context.Context, j *job, reason string, atProvider bool) inbox.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
 	defer cancel()
 	var was links.Link
 	l, err := h.change(ctx, j.addr, StepJudge, func(l links.Link) (links.Link, error) {
 		was = l
+		if l.Overtakes(j.storedAt) {
+			return l, nil // a consent came after the request
+		}
 		if l.Hold != nil {
 			if _, err := h.endHeld(ctx, *l.Hold, l.Tenant, l.Provider, reasonDropped); err != nil {
 				return l, err
@@ -87,9 +91,6 @@ func (h *Handlers) clearLink(ctx context.Context, j *job, reason string, atProvi
 		}
 		return l.Revoke(reason, atProvider, j.storedAt, h.origin(j.trace), h.Clock()), nil
 	})
-	if err == nil && was.Subject != "" {
-		err = h.Index.Release(ctx, l.Tenant, links.Login(l.Provider, was.Subject), l.Address)
-	}
 	if err != nil {
 		return h.unfinished(j, err)
 	}

@@ -1,6 +1,7 @@
 package links
 
 import (
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -38,6 +39,11 @@ func (l Link) HoldFor(t Taken, exists bool, until time.Time, o Origin, now time.
 	}
 	e.ScopesGained, e.ScopesLost, e.AccountsGained, e.AccountsLost = l.against(t)
 	return l.announce(o, now, e)
+}
+
+// WasHeldFor says whether a consent, by its id, has held the link at some time.
+func (l Link) WasHeldFor(consent string) bool {
+	return slices.ContainsFunc(l.History, func(c Change) bool { return c.What == changeHeld && c.Attempt == consent })
 }
 
 // Holds says whether a consent of this number waits for a decision.

@@ -59,7 +59,9 @@ type Scanner interface {
 // Owner is the link that a login belongs to, at a revision of the index. The zero
 // Address means nobody; the revision is then 0, or that of what a Release left.
 type Owner struct {
-	Address  events.Address
+	Address events.Address
+	// Order is the place of the consent that took the login, among all; zero for an import.
+	Order    time.Time
 	Revision uint64
 }
 
@@ -71,13 +73,13 @@ func Login(provider, subject string) string { return provider + "_" + subject }
 type Index interface {
 	// Owner returns the owner of a subject from whoever decides writes. Nobody is no error.
 	Owner(ctx context.Context, tenant, subject string) (Owner, error)
-	// Take makes addr the owner of a subject, whoever is, if the entry is still at
-	// the revision that Owner gave. Of several that take one revision, one does;
-	// taking what addr owns already raises the revision and is otherwise without
-	// effect. A store whose reply was lost repeats the identical write until it knows
-	// that addr owns the subject or that it was refused; if ctx ends first:
-	// ErrUnknown. ErrConflict.
-	Take(ctx context.Context, tenant, subject string, addr events.Address, revision uint64) error
+	// Take makes by.Address the owner of a subject, whoever is, for a consent of
+	// by.Order, if the entry is still at the revision that Owner gave. Of several that
+	// take one revision, one does; taking what it owns already raises the revision. A
+	// store whose reply was lost repeats the identical write until it knows that the
+	// subject was taken or that it was refused; if ctx ends first: ErrUnknown.
+	// ErrConflict.
+	Take(ctx context.Context, tenant, subject string, by Owner) error
 	// Release leaves a subject without an owner if addr still is.
 	Release(ctx context.Context, tenant, subject string, addr events.Address) error
 	// AddUser notes that a link belongs to a user, named by HMAC. Idempotent.

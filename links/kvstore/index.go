@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -46,36 +47,42 @@ func (s *Store) Owner(ctx context.Context, tenant, subject string) (links.Owner,
 	if !now.live {
 		return links.Owner{Revision: now.revision}, nil
 	}
-	a, err := now.owner()
-	return links.Owner{Address: a, Revision: now.revision}, err
+	c, err := now.claim()
+	return links.Owner{Address: c.Address, Order: c.Order, Revision: now.revision}, err
 }
 
-// Take makes addr the owner of a subject whose entry is at the revision. After a
+// claim is the stored form of an owner.
+type claim struct {
+	events.Address
+	Order time.Time `json:"order,omitzero"`
+}
+
+// Take makes a link the owner of a subject whose entry is at the revision. After a
 // lost answer, ErrConflict can also mean that it was and that somebody has taken
 // the subject since; whoever reads again sees who.
-func (s *Store) Take(ctx context.Context, tenant, subject string, addr events.Address, revision uint64) error {
-	if err := cmp.Or(usable(tenant, subject), addr.Validate()); err != nil {
+func (s *Store) Take(ctx context.Context, tenant, subject string, by links.Owner) error {
+	if err := cmp.Or(usable(tenant, subject), by.Address.Validate()); err != nil {
 		return err
 	}
-	value, err := json.Marshal(addr)
+	value, err := json.Marshal(claim{by.Address, by.Order})
 	if err != nil {
 		return err
 	}
-	_, err = s.index.write(ctx, change{key: subjectKey(tenant, subject), value: value, revision: revision})
+	_, err = s.index.write(ctx, change{key: subjectKey(tenant, subject), value: value, revision: by.Revision})
 	if errors.Is(err, errRefused) {
 		err = links.ErrConflict
 	}
 	if err != nil {
-		return fmt.Errorf("take a subject for %s: %w", addr, err)
+		return fmt.Errorf("take a subject for %s: %w", by.Address, err)
 	}
 	return nil
 }
 
-func (e entry) owner() (a events.Address, err error) {
-	if err := json.Unmarshal(e.value, &a); err != nil {
-		return events.Address{}, fmt.Errorf("%w: owner of a subject", links.ErrRecord)
+func (e entry) claim() (c claim, err error) {
+	if err := json.Unmarshal(e.value, &c); err != nil {
+		return claim{}, fmt.Errorf("%w: owner of a subject", links.ErrRecord)
 	}
-	return a, nil
+	return c, nil
 }
 
 // Release leaves a subject without an owner if addr is. Whatever becomes of one try, the
@@ -100,7 +107,7 @@ func (s *Store) release(ctx context.Context, key string, addr events.Address) er
 	if err != nil || !now.live {
 		return err
 	}
-	if owner, err := now.owner(); err != nil || owner != addr {
+	if owner, err := now.claim(); err != nil || owner.Address != addr {
 		return err
 	}
 	return s.index.within(ctx, s.index.tryFor, func(ctx context.Context) error {

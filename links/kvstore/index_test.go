@@ -5,14 +5,17 @@ import (
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/testenv"
+	"github.com/regrant/regrant/links"
 )
 
 // TestIndexWithoutReplies repeats every index call whose answer was lost.
 func TestIndexWithoutReplies(t *testing.T) {
 	f := newFaulty(t, testenv.NATS(t))
 	for name, call := range map[string]func() error{
-		"owner":    func() error { _, err := f.Owner(t.Context(), "default", "nobodys"); return err },
-		"take":     func() error { return f.Take(t.Context(), "default", "subject", address, 0) },
+		"owner": func() error { _, err := f.Owner(t.Context(), "default", "nobodys"); return err },
+		"take": func() error {
+			return f.Take(t.Context(), "default", "subject", links.Owner{Address: address, Revision: 0})
+		},
 		"add user": func() error { return f.AddUser(t.Context(), "user", address) },
 	} {
 		lost := f.proxy.loseRequests()
@@ -48,7 +51,9 @@ func (f faulty) takenWithoutReply(t *testing.T) {
 	}
 	f.proxy.loseReplies()
 	done := make(chan error, 1)
-	go func() { done <- f.Take(t.Context(), "default", "subject", address, before.Revision) }()
+	go func() {
+		done <- f.Take(t.Context(), "default", "subject", links.Owner{Address: address, Revision: before.Revision})
+	}()
 	now := before
 	testenv.Eventually(t, patient, "the subject is taken", func() bool {
 		now, err = f.direct.Owner(t.Context(), "default", "subject")

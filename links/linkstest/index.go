@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
@@ -35,6 +36,31 @@ func ownership(t *testing.T, s Stores) {
 	expectOwner(t, s.Index, address(3))
 }
 
+// claims: the place of a consent stays with what it took, and goes with it.
+func claims(t *testing.T, s Stores) {
+	order := time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+	if err := s.Index.Take(bounded(t), "default", "subject", links.Owner{Address: address(1), Order: order}); err != nil {
+		t.Fatal(err)
+	}
+	first := expectOrder(t, s.Index, order)
+	if err := s.Index.Take(bounded(t), "default", "subject", links.Owner{Address: address(1), Order: order.Add(1), Revision: first}); err != nil {
+		t.Fatal(err)
+	}
+	expectOrder(t, s.Index, order.Add(1))
+	release(t, s.Index, address(1))
+	take(t, s.Index, address(2), expectOrder(t, s.Index, time.Time{}))
+	expectOrder(t, s.Index, time.Time{})
+}
+
+func expectOrder(t *testing.T, x links.Index, want time.Time) uint64 {
+	t.Helper()
+	owner, err := x.Owner(bounded(t), "default", "subject")
+	if err != nil || !owner.Order.Equal(want) {
+		t.Fatalf("order %v, %v; want %v", owner.Order, err, want)
+	}
+	return owner.Revision
+}
+
 // releases gives a subject back and takes it again. What was read before a
 // release must not do afterwards: between the two it may have had another owner.
 func releases(t *testing.T, s Stores) {
@@ -56,10 +82,10 @@ func releases(t *testing.T, s Stores) {
 func subjectsAreApart(t *testing.T, s Stores) {
 	take(t, s.Index, address(1), 0)
 	other := events.Address{Tenant: "other", Provider: "op", Link: "link-1"}
-	if err := s.Index.Take(bounded(t), "other", "subject", other, 0); err != nil {
+	if err := s.Index.Take(bounded(t), "other", "subject", links.Owner{Address: other}); err != nil {
 		t.Errorf("take in another tenant: %v", err)
 	}
-	if err := s.Index.Take(bounded(t), "default", "subject-2", address(2), 0); err != nil {
+	if err := s.Index.Take(bounded(t), "default", "subject-2", links.Owner{Address: address(2)}); err != nil {
 		t.Errorf("take another subject: %v", err)
 	}
 	expectOwner(t, s.Index, address(1))
@@ -77,14 +103,14 @@ func expectOwner(t *testing.T, x links.Index, want events.Address) uint64 {
 
 func take(t *testing.T, x links.Index, a events.Address, revision uint64) {
 	t.Helper()
-	if err := x.Take(bounded(t), "default", "subject", a, revision); err != nil {
+	if err := x.Take(bounded(t), "default", "subject", links.Owner{Address: a, Revision: revision}); err != nil {
 		t.Fatalf("take at %d for %s: %v", revision, a, err)
 	}
 }
 
 func refused(t *testing.T, x links.Index, a events.Address, revision uint64) {
 	t.Helper()
-	if err := x.Take(bounded(t), "default", "subject", a, revision); !errors.Is(err, links.ErrConflict) {
+	if err := x.Take(bounded(t), "default", "subject", links.Owner{Address: a, Revision: revision}); !errors.Is(err, links.ErrConflict) {
 		t.Errorf("take at the passed revision %d for %s: %v, want ErrConflict", revision, a, err)
 	}
 }
@@ -106,7 +132,7 @@ func takeRace(t *testing.T, s Stores) {
 		}
 		errs := make([]error, workers)
 		race(workers, func(i int) {
-			errs[i] = s.Index.Take(bounded(t), "default", "subject", address(round*workers+i), before.Revision)
+			errs[i] = s.Index.Take(bounded(t), "default", "subject", links.Owner{Address: address(round*workers + i), Revision: before.Revision})
 		})
 		winner := oneWinner(t, errs, links.ErrConflict)
 		expectOwner(t, s.Index, address(round*workers+winner))
@@ -125,7 +151,7 @@ func transferRace(t *testing.T, s Stores) {
 		for {
 			now, err := s.Index.Owner(ctx, "default", "subject")
 			if err == nil {
-				err = s.Index.Take(ctx, "default", "subject", address(i), now.Revision)
+				err = s.Index.Take(ctx, "default", "subject", links.Owner{Address: address(i), Revision: now.Revision})
 			}
 			if errors.Is(err, links.ErrConflict) {
 				continue
@@ -197,7 +223,7 @@ func indexNames(t *testing.T, s Stores) {
 		if _, err := s.Index.Owner(bounded(t), "default", name); err == nil {
 			t.Errorf("subject %q was looked up", name)
 		}
-		if err := s.Index.Take(bounded(t), "default", name, address(1), 0); err == nil {
+		if err := s.Index.Take(bounded(t), "default", name, links.Owner{Address: address(1)}); err == nil {
 			t.Errorf("subject %q was taken", name)
 		}
 		if err := s.Index.Release(bounded(t), "default", name, address(1)); err == nil {
@@ -207,7 +233,7 @@ func indexNames(t *testing.T, s Stores) {
 	if found, err := s.Index.OfUser(bounded(t), "*", "user"); err == nil {
 		t.Errorf("links of tenant *: %v, want an error", found)
 	}
-	if err := s.Index.Take(bounded(t), "default", "subject", events.Address{Tenant: "*", Provider: "op", Link: "link-1"}, 0); err == nil {
+	if err := s.Index.Take(bounded(t), "default", "subject", links.Owner{Address: events.Address{Tenant: "*", Provider: "op", Link: "link-1"}}); err == nil {
 		t.Error("a malformed address became an owner")
 	}
 }

@@ -45,6 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"watch ends with its context":         watchEnds,
 		"owners of a subject":                 ownership,
 		"a subject that was given back":       releases,
+		"the order of claims":                 claims,
 		"subjects are apart":                  subjectsAreApart,
 		"a revision of a subject is won once": takeRace,
 		"every owner is displaced once":       transferRace,

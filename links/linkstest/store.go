@@ -186,7 +186,7 @@ func endedContext(t *testing.T, s Stores) {
 	_, userErr := s.Index.OfUser(ctx, "default", "hmac")
 	for name, err := range map[string]error{
 		"Get": getErr, "Latest": latestErr, "Create": createErr, "Update": updateErr, "Owner": ownerErr, "OfUser": userErr,
-		"Take":    s.Index.Take(ctx, "default", "hmac", address(1), 0),
+		"Take":    s.Index.Take(ctx, "default", "hmac", links.Owner{Address: address(1)}),
 		"Release": s.Index.Release(ctx, "default", "hmac", address(1)),
 		"AddUser": s.Index.AddUser(ctx, "hmac", address(1)),
 		"List":    s.Scanner.List(ctx, events.Address{}, func(links.Stored) bool { return true }),

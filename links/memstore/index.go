@@ -7,6 +7,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
@@ -48,13 +49,13 @@ func (s *Store) Owner(ctx context.Context, tenant, hmac string) (links.Owner, er
 	return found, err
 }
 
-// Take makes addr the owner of a subject whose entry is at the revision.
-func (s *Store) Take(ctx context.Context, tenant, hmac string, addr events.Address, revision uint64) error {
-	return s.reown(ctx, Take, tenant, hmac, addr, func(now links.Owner) (links.Owner, error) {
-		if now.Revision != revision {
+// Take makes a link the owner of a subject whose entry is at the revision.
+func (s *Store) Take(ctx context.Context, tenant, hmac string, by links.Owner) error {
+	return s.reown(ctx, Take, tenant, hmac, by.Address, func(now links.Owner) (links.Owner, error) {
+		if now.Revision != by.Revision {
 			return now, links.ErrConflict
 		}
-		return links.Owner{Address: addr}, nil
+		return links.Owner{Address: by.Address, Order: by.Order}, nil
 	})
 }
 
@@ -62,7 +63,7 @@ func (s *Store) Take(ctx context.Context, tenant, hmac string, addr events.Addre
 func (s *Store) Release(ctx context.Context, tenant, hmac string, addr events.Address) error {
 	return s.reown(ctx, Release, tenant, hmac, addr, func(now links.Owner) (links.Owner, error) {
 		if now.Address == addr {
-			now.Address = events.Address{}
+			now.Address, now.Order = events.Address{}, time.Time{}
 		}
 		return now, nil
 	})

@@ -115,7 +115,7 @@ func TestIndexFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New(time.Now)
-			if err := s.Take(t.Context(), "default", "subject", address, 0); err != nil {
+			if err := s.Take(t.Context(), "default", "subject", links.Owner{Address: address}); err != nil {
 				t.Fatal(err)
 			}
 			s.Inject(c.fault)
@@ -135,7 +135,7 @@ func TestIndexFaults(t *testing.T) {
 
 func take(a events.Address) func(*memstore.Store, uint64) error {
 	return func(s *memstore.Store, revision uint64) error {
-		return s.Take(context.Background(), "default", "subject", a, revision)
+		return s.Take(context.Background(), "default", "subject", links.Owner{Address: a, Revision: revision})
 	}
 }
 
