@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,10 +18,14 @@ import (
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/internal/testop"
+	"github.com/regrant/regrant/locks"
 	"github.com/regrant/regrant/seal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	locks.RouteClientLog(slog.New(slog.DiscardHandler)) // of clients that are closed under their users
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds every wait: for no machine to be too slow.
 const patience = 2 * time.Minute

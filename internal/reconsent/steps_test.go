@@ -13,9 +13,9 @@ import (
 // was printed.
 type step func(*scene)
 
-// links makes a link: a flow for a new one, whose user logs in as asked. A name
+// comes makes a link: a flow for a new one, whose user logs in as asked. A name
 // that a link has already is a link to consent again for.
-func links(link, user, login string, choices ...testop.Choice) step {
+func comes(link, user, login string, choices ...testop.Choice) step {
 	return func(s *scene) {
 		s.t.Helper()
 		f, url := s.begin(link, user)
@@ -23,8 +23,8 @@ func links(link, user, login string, choices ...testop.Choice) step {
 	}
 }
 
-// consents is links for a link that there is.
-var consents = links
+// returns is comes for a link that there is.
+var returns = comes
 
 // fails is a consent of which nothing comes but an event that says why.
 func fails(link, user, login, says string, choices ...testop.Choice) step {
