@@ -69,9 +69,9 @@ func (h *Handlers) claim(ctx context.Context, _ *flowJob, f consents.Flow) error
 	switch {
 	case err != nil:
 		return err
-	case owner.Address == r.Link && owner.Order.Equal(f.Order):
-		return nil
-	case owner.Address != r.Link && owner.Revision != r.Revision:
+	case owner.Address == r.Link && !owner.Order.Before(f.Order):
+		return nil // by a newer consent of its own, maybe: then the record will say so
+	case owner.Address != r.Link && (owner.Revision != r.Revision || owner.Order.After(f.Order)):
 		if given, err := h.given(ctx, f); given || err != nil {
 			return err // what was claimed since, lookAgain judges
 		}
