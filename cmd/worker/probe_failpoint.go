@@ -24,7 +24,8 @@ type failpoint struct {
 // REGRANT_FAILPOINT as `step:when[:action]` with commas between them: no cleanup,
 // no deferred call, as if the host had vanished. Each is waited for once the one
 // before it has struck, and strikes the first time that it is passed from then on.
-// The action is kill (the default) or stop, which is SIGSTOP.
+// The action is kill (the default), stop, which is SIGSTOP, or pass: to go on, and to
+// wait for the next point from there.
 func probe() handlers.Probe {
 	points := failpoints(os.Getenv("REGRANT_FAILPOINT"))
 	if len(points) == 0 {
@@ -46,8 +47,11 @@ func failpoints(text string) (all []failpoint) {
 			continue
 		}
 		p := failpoint{step: handlers.Step(spec[0]), when: handlers.When(spec[1]), act: die}
-		if len(spec) > 2 && spec[2] == "stop" {
+		switch {
+		case len(spec) > 2 && spec[2] == "stop":
 			p.act = pause
+		case len(spec) > 2 && spec[2] == "pass":
+			p.act = func() {}
 		}
 		all = append(all, p)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -167,6 +168,15 @@ func at(step handlers.Step, when handlers.When) string {
 
 // stopsAt is the same for one that stops.
 func stopsAt(step handlers.Step, when handlers.When) string { return at(step, when) + ":stop" }
+
+// once the link's lock was asked for: what a reconciler does that the lock server
+// did not keep out, on a machine that is too slow for it, comes before.
+func once(env string, p point) string {
+	if p.step == handlers.StepLock {
+		return env
+	}
+	return strings.Replace(env, "=", fmt.Sprintf("=%s:%s:pass,", handlers.StepLock, handlers.Before), 1)
+}
 
 // stopsThenDies is the same for one that stops, and ends itself at a later point
 // when it goes on.

@@ -262,7 +262,7 @@ func (p cut) try(t *testing.T, s *servers) {
 	if w.stopped {
 		dies = stopsThenDies(handlers.StepSpool, handlers.Before, p.point)
 	}
-	dying := c.worker(dies)
+	dying := c.worker(once(dies, p.point))
 	b = w.begin(c, b)
 	if w.stopped {
 		dying.AwaitStopped()

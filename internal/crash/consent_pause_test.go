@@ -79,7 +79,7 @@ func (p stop) try(t *testing.T, s *servers) {
 	w := the(p.way)
 	c := newCell(t, s, w.rule, fiftieth, w.links).withoutReconciler()
 	b := w.prepare(c)
-	stopped := c.worker(stopsAt(p.step, handlers.Before))
+	stopped := c.worker(once(stopsAt(p.step, handlers.Before), point{step: p.step}))
 	b = w.begin(c, b)
 	stopped.AwaitStopped()
 	over := time.After(3 * fiftieth)

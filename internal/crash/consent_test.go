@@ -14,6 +14,7 @@ import (
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
+	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/links/kvstore"
 	"github.com/regrant/regrant/providers"
@@ -64,18 +65,17 @@ func (c *cell) authorize(user, link, sub string) comeback {
 // begin asks the API until a worker answers.
 func (c *cell) begin(in api.ConsentBegin) (out api.ConsentBegun) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.ctx, patience)
-	defer cancel()
-	for {
+	testenv.Eventually(c.t, patience, "a consent is begun", func() bool {
+		ctx, cancel := context.WithTimeout(c.ctx, patience/20)
+		defer cancel()
 		err := c.Bus.Request(ctx, c.Bus.Names().Subjects().API("default", api.VerbConsentBegin), in, &out)
 		refused := new(api.Error)
-		if err == nil {
-			return out
-		}
-		if !errors.As(err, &refused) || refused.Code != api.Unavailable || ctx.Err() != nil {
+		if err != nil && (!errors.As(err, &refused) || refused.Code != api.Unavailable) {
 			c.t.Fatalf("begin a consent: %v", err)
 		}
-	}
+		return err == nil
+	})
+	return out
 }
 
 // consent lets a login agree to what a user began, and publishes the callback.
