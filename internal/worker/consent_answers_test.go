@@ -34,8 +34,10 @@ type answer struct {
 	// good consent are not known.
 	event  events.Name
 	reason string
-	// spared: no code was presented. Otherwise one was, once.
-	spared bool
+	// spared: no code was presented. Otherwise one was, once, with this outcome at the
+	// provider where it is given.
+	spared  bool
+	outcome providertest.Outcome
 }
 
 const (
@@ -91,10 +93,10 @@ var answers = []answer{
 	{name: "an error that passes for a reason of ours", options: []providertest.ConsentOption{providertest.Deny(events.ConsentOutcomeUnknown)}, event: failed, reason: events.ConsentRefused, spared: true},
 
 	// The code.
-	{name: "a code that nobody issued", forge: put("code", "forged-code-of-nobody"), event: failed, reason: events.ConsentCodeRejected},
-	{name: "a code of somebody else's flow", forge: injected, event: failed, reason: events.ConsentCodeRejected},
-	{name: "a code for another redirect URI", bend: func(q url.Values) { q.Set("redirect_uri", redirectURI+"/evil") }, event: failed, reason: events.ConsentCodeRejected},
-	{name: "a code for another verifier", bend: func(q url.Values) { q.Set("code_challenge", strings.Repeat("A", 43)) }, event: failed, reason: events.ConsentCodeRejected},
+	{name: "a code that nobody issued", forge: put("code", "forged-code-of-nobody"), event: failed, reason: events.ConsentCodeRejected, outcome: providertest.Refused},
+	{name: "a code of somebody else's flow", forge: injected, event: failed, reason: events.ConsentCodeRejected, outcome: providertest.WrongVerifier},
+	{name: "a code for another redirect URI", bend: func(q url.Values) { q.Set("redirect_uri", redirectURI+"/evil") }, event: failed, reason: events.ConsentCodeRejected, outcome: providertest.WrongRedirect},
+	{name: "a code for another verifier", bend: func(q url.Values) { q.Set("code_challenge", strings.Repeat("A", 43)) }, event: failed, reason: events.ConsentCodeRejected, outcome: providertest.WrongVerifier},
 	{name: "invalid_grant", faults: refusal(http.StatusBadRequest, "invalid_grant"), event: failed, reason: events.ConsentCodeRejected},
 	{name: "an error that nothing tells to be ours", faults: refusal(http.StatusBadRequest, "invalid_request"), event: failed, reason: events.ConsentCodeRejected},
 	{name: "invalid_client", faults: refusal(http.StatusUnauthorized, "invalid_client"), event: failed, reason: events.ConsentOurFault},
@@ -203,10 +205,21 @@ func (row answer) run(t *testing.T, s *stack) {
 		t.Errorf("told %s %q, want %s %q", got.name, got.Reason+got.AccountsUnknown, row.event, row.reason)
 	}
 	row.check(r, was)
-	if n, want := r.presented(code), map[bool]int{true: 0, false: 1}[row.spared]; n != want {
-		t.Errorf("%d presentations of the code, want %d", n, want)
-	}
+	row.checkCode(r, code)
 	r.refreshes(r.address)
+}
+
+// checkCode fails unless the provider saw the code as often, and took it as, it should.
+func (row answer) checkCode(r *round, code string) {
+	r.t.Helper()
+	seen := r.shown(code)
+	switch {
+	case row.spared && len(seen) == 0:
+	case row.spared || len(seen) != 1:
+		r.t.Errorf("%d presentations of the code, spared: %t", len(seen), row.spared)
+	case row.outcome != "" && seen[0].Outcome != row.outcome:
+		r.t.Errorf("the code was %s, want %s", seen[0].Outcome, row.outcome)
+	}
 }
 
 // check looks at the link and the flow as the event found them.
