@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -36,26 +37,53 @@ func run(ctx context.Context, out io.Writer, only string, short bool) error {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	_, _ = fmt.Fprint(out, "| safeguard | step of the model | without it fails | seconds |\n|---|---|---|---|\n")
-	unwatched := 0
 	chosen := choose(only, short)
 	if err := intact(ctx, chosen); err != nil {
 		return err
 	}
-	for _, m := range chosen {
-		start := time.Now()
-		saw, err := m.try(ctx, dir)
-		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
-		}
-		if !saw {
+	unwatched := 0
+	var failed error
+	for i, result := range begin(ctx, dir, chosen) {
+		m, t := chosen[i], <-result
+		switch {
+		case t.err != nil:
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", m.name, t.err))
+			continue
+		case !t.saw:
 			unwatched++
 		}
-		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %.1f |\n", m.name, m.model, verdict(m.test, saw), time.Since(start).Seconds())
+		_, _ = fmt.Fprintf(out, "| %s | %s | %s | %.1f |\n", m.name, m.model, verdict(m.test, t.saw), t.took.Seconds())
 	}
 	if unwatched > 0 {
-		return fmt.Errorf("%d safeguards can be taken out and nobody notices: mend the tests named above", unwatched)
+		failed = errors.Join(failed, fmt.Errorf("%d safeguards can be taken out and nobody notices: mend the tests named above", unwatched))
 	}
-	return nil
+	return failed
+}
+
+// trial is what came of taking one safeguard out.
+type trial struct {
+	saw  bool
+	took time.Duration
+	err  error
+}
+
+// begin takes all of them out, as many at a time as there are processors. Each
+// result comes through the channel of its place in the list: whoever received all
+// of them has waited for all.
+func begin(ctx context.Context, dir string, chosen []mutation) []chan trial {
+	free := make(chan struct{}, runtime.NumCPU())
+	results := make([]chan trial, len(chosen))
+	for i, m := range chosen {
+		results[i] = make(chan trial, 1)
+		go func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			start := time.Now()
+			saw, err := m.try(ctx, dir)
+			results[i] <- trial{saw, time.Since(start), err}
+		}()
+	}
+	return results
 }
 
 func choose(only string, short bool) []mutation {
@@ -120,6 +148,9 @@ func (m mutation) overlay(dir string) (string, error) {
 	}
 	real, err := filepath.Abs(m.file)
 	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(dir, ""); err != nil {
 		return "", err
 	}
 	file, list := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")

@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // mutation takes one safeguard out.
 type mutation struct {
 	// name is the safeguard; model its step in docs/model, if it has one.
@@ -10,9 +12,18 @@ type mutation struct {
 	pkg, test string
 }
 
-const handlersPkg, busPkg = "./handlers/", "./bus/"
+const (
+	handlersPkg  = "./handlers/"
+	busPkg       = "./bus/"
+	linksPkg     = "./links/"
+	consentsPkg  = "./consents/"
+	providersPkg = "./providers/"
+)
 
-var mutations = []mutation{
+var mutations = slices.Concat(ofRefresh, ofReconsent)
+
+// ofRefresh are the safeguards of a refresh, and of what both share.
+var ofRefresh = []mutation{
 	{
 		name: "intent by compare-and-set", model: "M_NOINTENT", file: "handlers/judge.go",
 		from: "		written.Revision, err = h.Store.Update(ctx, written.Link, stored.Revision)\n",
@@ -127,5 +138,15 @@ var mutations = []mutation{
 		name: "another's attempt is watched for a patience", file: "handlers/sights.go",
 		from: "got.first.Add(s.patience * time.Duration(patiences))", to: "got.first.Add(0 * time.Duration(patiences))",
 		pkg: handlersPkg, test: "TestAnUncertainVerdictThenTheLateCommitAndACrashBeforeItsOutbox",
+	},
+	{
+		name: "an unknown fingerprint is looked up where writes are decided", file: "handlers/run.go",
+		from: "	if j.fresh || j.trigger.Leading() {\n", to: "	if j.fresh {\n",
+		pkg: handlersPkg, test: "TestTheNewestBearerIsNotStaleBecauseAFollowerLags",
+	},
+	{
+		name: "a bearer that was refused is not said to live", file: "links/outcome.go",
+		from: "r.PreviousStillValid && !l.Refused", to: "r.PreviousStillValid",
+		pkg: linksPkg, test: "TestARefusedBearerIsNotSaidToLive",
 	},
 }
