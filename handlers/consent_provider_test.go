@@ -139,10 +139,14 @@ func (o *op) renew(refresh string) *tokens {
 		o.c.t.Errorf("refresh token %d was presented %d times", t.number, t.shown)
 		t.of.dead = true
 	}
-	if t.of.dead {
+	g := t.of
+	if o.once {
+		g = g.who.grants[len(g.who.grants)-1] // a grant of the login, whichever consent it is from
+	}
+	if g.dead {
 		return nil
 	}
-	return o.issue(t.of.who, t.of)
+	return o.issue(g.who, g)
 }
 
 // tokensOf opens a record.
