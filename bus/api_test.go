@@ -164,7 +164,7 @@ func TestNobodyAnswers(t *testing.T) {
 	_, err = list(ctx, b, "default", "u")
 	_ = refusedWith(t, "no answer in time", err, api.Unavailable)
 	_, err = list(context.WithoutCancel(t.Context()), b, "default", "u") // ends by itself
-	refusedWith(t, "no answer, no deadline", err, api.Unavailable)
+	_ = refusedWith(t, "no answer, no deadline", err, api.Unavailable)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := list(ended, b, "default", "u"); !errors.Is(err, context.Canceled) {
@@ -186,7 +186,7 @@ func TestUnreadableReplies(t *testing.T) {
 		t.Errorf("the error repeats the reply: %v", e)
 	}
 	_, err = list(within(t), b, "large", "u")
-	refusedWith(t, "larger than NATS carries", err, api.Invalid)
+	_ = refusedWith(t, "larger than NATS carries", err, api.Invalid)
 }
 
 func TestOneWorkerAnswersAndNoneDoesTooMuch(t *testing.T) {
@@ -264,7 +264,7 @@ func TestStopWaitsForRequestsUnderWay(t *testing.T) {
 	stopped := make(chan error, 1)
 	ctx := within(t)
 	go func() { stopped <- service.Stop(ctx) }()
-	refusedWith(t, "not begun", next(t, "an answer to the second", second), api.Unavailable)
+	_ = refusedWith(t, "not begun", next(t, "an answer to the second", second), api.Unavailable)
 	select {
 	case err := <-stopped:
 		t.Fatalf("stopped with a request under way: %v", err)

@@ -135,8 +135,8 @@ func TestAnApprovalAndTheEndOfTheTermRace(t *testing.T) {
 		term := c.broker.messages[len(c.broker.messages)-1]
 		c.race(seed, w1.take(c.decides(a, hold.Consent, events.DecisionApprove)), w2.take(term))
 		c.rest(w1, w2)
-		switch f := back.flow(); {
-		case f.Status == consents.Applied:
+		switch back.flow().Status {
+		case consents.Applied:
 			c.wantLinkOf(a, links.Replaced, 1, 1)
 			c.wantLinkOf(hold.By, links.Active, 1, 1)
 		default:

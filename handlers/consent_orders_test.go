@@ -165,8 +165,8 @@ func TestTwoUsersConsentToOneLogin(t *testing.T) {
 		}
 		later.wantFlow(consents.Applied, "")
 		later.wantServed(later.flow().Ruling.Link)
-		switch f := earlier.flow(); {
-		case f.Status == consents.Failed:
+		switch f := earlier.flow(); f.Status {
+		case consents.Failed:
 			earlier.wantFlow(consents.Failed, consents.ReasonNewerConsent)
 			last[events.ConsentFailed](c, f.Address)
 		default:

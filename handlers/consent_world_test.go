@@ -270,11 +270,11 @@ func (c *cell) restFor(d time.Duration, p ...*process) {
 		if s.deliverable(turn) {
 			continue
 		}
-		if next := c.nextThing(); next.IsZero() || next.After(end) {
+		next := c.nextThing()
+		if next.IsZero() || next.After(end) {
 			return
-		} else {
-			c.sleep(max(time.Until(next), time.Millisecond))
 		}
+		c.sleep(max(time.Until(next), time.Millisecond))
 	}
 }
 
