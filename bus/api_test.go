@@ -278,7 +278,7 @@ func TestStopWaitsForRequestsUnderWay(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := list(within(t), b, "default", "u")
-	refusedWith(t, "after the stop", err, api.Unavailable)
+	_ = refusedWith(t, "after the stop", err, api.Unavailable)
 }
 
 func TestStopDoesNotWaitForEver(t *testing.T) {
@@ -291,7 +291,7 @@ func TestStopDoesNotWaitForEver(t *testing.T) {
 	if err := service.Stop(ctx); err == nil || !strings.Contains(err.Error(), "1 requests still in work") {
 		t.Errorf("stop: %v", err)
 	}
-	refusedWith(t, "cut short", next(t, "the answer", answer), api.Unavailable)
+	_ = refusedWith(t, "cut short", next(t, "the answer", answer), api.Unavailable)
 }
 
 func TestTheContextEndsTheService(t *testing.T) {
@@ -304,7 +304,7 @@ func TestTheContextEndsTheService(t *testing.T) {
 	answer := ask(t, asker(t, s))
 	next(t, "a request begins", work.begun)
 	cancel()
-	refusedWith(t, "cut short", next(t, "the answer", answer), api.Unavailable)
+	_ = refusedWith(t, "cut short", next(t, "the answer", answer), api.Unavailable)
 	if err := service.Stop(within(t)); err != nil {
 		t.Error(err)
 	}
@@ -337,7 +337,7 @@ func TestTheAPIOutlivesTheServer(t *testing.T) {
 		_, err := list(ctx, b, "default", "u")
 		return err
 	}
-	refusedWith(t, "no server", briefly(), api.Unavailable)
+	_ = refusedWith(t, "no server", briefly(), api.Unavailable)
 	s.start()
 	ctx := within(t)
 	retry := time.NewTicker(10 * time.Millisecond)
