@@ -117,6 +117,12 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 	if is.ConsentOrder.Before(was.ConsentOrder) {
 		s.c.t.Errorf("%s: a consent of %v took the place of one of %v", is.Link, is.ConsentOrder, was.ConsentOrder)
 	}
+	if was.Exchange != nil && len(is.Attempts) > len(was.Attempts) {
+		s.c.t.Errorf("%s: a refresh began while flow %s is exchanged", is.Link, was.Exchange.ID)
+	}
+	if was.Exchange != nil && is.Exchange != nil && is.Status == links.ConsentRequired && was.Status != is.Status {
+		s.c.t.Errorf("%s: the grant was given up while flow %s is exchanged", is.Link, was.Exchange.ID)
+	}
 	for _, c := range is.History {
 		s.settled[c.Attempt] = true
 	}
@@ -124,6 +130,9 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 		s.settled[k.Attempt] = true
 	}
 	if is.Status == links.Revoked && was.Status != links.Revoked {
+		if !was.ConsentOrder.IsZero() && is.ConsentOrder.Equal(was.ConsentOrder) {
+			s.c.t.Errorf("%s: logged out by a request that is older than its consent", is.Link)
+		}
 		s.logouts[is.Address] = append(s.logouts[is.Address], is)
 	}
 	if is.Generation > was.Generation {

@@ -256,3 +256,39 @@ func TestTokensThatWereGivenGoNowhereElse(t *testing.T) {
 		c.judge()
 	})
 }
+
+// TestALogoutIsOlderThanTheConsentThatCameMeanwhile: the worker of the logout was
+// slow, and the user is back.
+func TestALogoutIsOlderThanTheConsentThatCameMeanwhile(t *testing.T) {
+	inCell(t, func(c *cell) {
+		who := c.op.login("one")
+		a := c.imports("ann", "A", who)
+		w1, w2 := c.worker("w1"), c.worker("w2")
+		slow := w1.take(c.logsOut(a)).until("revoke")
+		back := c.begins("ann", "A")
+		w2.take(back.as(who)).end()
+		wantDone(t, slow.end())
+		c.rest(w1, w2)
+		c.wantLinkOf(a, links.Active, 2, 2)
+		back.wantServed(a)
+		c.judge()
+	})
+}
+
+// TestARulingRenewsNoLinkThatEndedSince: the logout of the link that the tokens were
+// ruled to was asked for before the consent, and handled after the ruling.
+func TestARulingRenewsNoLinkThatEndedSince(t *testing.T) {
+	inCell(t, func(c *cell) {
+		who := c.op.login("one")
+		m := c.imports("ann", "M", who)
+		w1, w2, back := c.worker("w1"), c.worker("w2"), c.begins("ann", "")
+		logout := c.logsOut(m)
+		slow := w1.take(back.as(who)).until("flow_target:before")
+		w2.take(logout).end()
+		slow.end()
+		c.rest(w1, w2)
+		c.wantLinkOf(m, links.Revoked, 1, 1)
+		back.wantServed(back.addr)
+		c.judge()
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -59,10 +60,25 @@ type consentRun struct {
 	workers []*process
 	users   []string
 	logins  []*login
-	left    int // flows that may still be begun
+	left    int      // flows that may still be begun
+	went    []string // who went on, and where
 }
 
-func simulateConsents(t *testing.T, seed uint64) {
+// TestAConsentSeedReproduces: else a failing one would tell nothing.
+func TestAConsentSeedReproduces(t *testing.T) {
+	for seed := range uint64(10) {
+		var first, second []string
+		for _, went := range []*[]string{&first, &second} {
+			synctest.Test(t, func(t *testing.T) { *went = simulateConsents(t, seed) })
+		}
+		if !slices.Equal(first, second) {
+			t.Errorf("seed %d went %d steps one way, then %d another", seed, len(first), len(second))
+		}
+	}
+}
+
+// simulateConsents is a run of one seed. It returns the way that was gone.
+func simulateConsents(t *testing.T, seed uint64) []string {
 	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 2)), users: []string{"ann", "bob"}}
 	r.sparse = true
 	r.setUp()
@@ -72,6 +88,7 @@ func simulateConsents(t *testing.T, seed uint64) {
 	r.rest(r.workers...)
 	r.scans()
 	r.judge()
+	return r.went
 }
 
 func (r *consentRun) setUp() {
@@ -234,6 +251,7 @@ func (r *consentRun) loseInput() {
 func (r *consentRun) goOn() {
 	if parked := r.sim().parked(); len(parked) > 0 {
 		t := parked[r.random.IntN(len(parked))]
+		r.went = append(r.went, t.p.name+" "+t.point)
 		r.tell("%s goes on at %s", t.p.name, t.point)
 		r.step(t)
 	}
