@@ -92,6 +92,32 @@ func TestALateAnswerThatWaitsForItsKeysIsNotForgotten(t *testing.T) {
 	})
 }
 
+// Whoever read the flow as failed must not close the exchange once the answer is
+// there: the requested link's fate would be forgotten with it.
+func TestALateAnswerStillReplacesTheLink(t *testing.T) {
+	linked(t, func(c *cell, a events.Address, _ *login, back *trip, w1, w2 *process) {
+		m := back.as(c.op.login("two"))
+		slow := w1.take(m).until("code answer")
+		var failing *task
+		for back.flow().Status == consents.Presented {
+			failing = w2.take(m)
+			for !failing.done && back.flow().Status == consents.Presented {
+				failing.advance()
+			}
+			c.sleep(c.budget.LockRenew)
+		}
+		slow.until("flow_answer:before")
+		failing.until("flow_depart:before")
+		slow.until("flow_look:before")
+		failing.end()
+		slow.end()
+		c.rest(w1, w2)
+		back.wantFlow(consents.Applied, "")
+		c.wantLinkOf(a, links.Replaced, 1, 1)
+		c.judge()
+	})
+}
+
 func TestAConsentWaitsForTheKeysToVerifyIt(t *testing.T) {
 	linked(t, func(c *cell, a events.Address, who *login, back *trip, w1, w2 *process) {
 		c.op.down = true

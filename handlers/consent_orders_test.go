@@ -292,3 +292,27 @@ func TestARulingRenewsNoLinkThatEndedSince(t *testing.T) {
 		c.judge()
 	})
 }
+
+// TestALinkIsMadeForAClaimThatStands: two workers share a flow. One has claimed the
+// login and is slow to make the link; the other has to rule again, and the requested
+// link has been renewed meanwhile.
+func TestALinkIsMadeForAClaimThatStands(t *testing.T) {
+	inCell(t, func(c *cell) {
+		own, other := c.op.login("own"), c.op.login("other")
+		a := c.imports("ann", "A", own)
+		w1, w2, w3 := c.worker("w1"), c.worker("w2"), c.worker("w3")
+		back, through := c.begins("ann", "A"), c.begins("ann", "")
+		m := back.as(other)
+		one := w1.take(m).until("flow_claim:before")
+		two := w2.take(m).until("flow_claim:before")
+		w3.take(through.as(own)).end() // A is renewed, through another flow
+		one.until("flow_target:before")
+		two.end()
+		one.end()
+		c.rest(w1, w2, w3)
+		back.wantFlow(consents.Applied, "")
+		back.wantServed(back.flow().Replacement())
+		c.wantLinkOf(a, links.Active, 2, 2)
+		c.judge()
+	})
+}

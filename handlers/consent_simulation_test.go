@@ -85,8 +85,7 @@ func simulateConsents(t *testing.T, seed uint64) []string {
 	for range 120 + r.random.IntN(200) {
 		r.choose()
 	}
-	r.rest(r.workers...)
-	r.scans()
+	r.comeToRest()
 	r.judge()
 	return r.went
 }
@@ -275,13 +274,15 @@ func (r *consentRun) crashOne() {
 	r.workers[i] = r.late(r.workers[i].name, r.workers[i].skew)
 }
 
-// scans is what the reconciler does for whatever has no message left.
-func (r *consentRun) scans() {
+// comeToRest lets all that has a message go to its end, and the reconciler find
+// what has none: a report may be waiting for that.
+func (r *consentRun) comeToRest() {
 	p := r.workers[0]
 	scanner := p.h.NewReconciler(r.book, 0)
 	for range 3 {
+		r.restFor(5*time.Minute, r.workers...)
 		p.start(nil, func(ctx context.Context) { _ = scanner.Scan(ctx, true) }).end()
 		r.sleep(r.budget.Patience + time.Second)
-		r.rest(r.workers...)
 	}
+	r.rest(r.workers...)
 }

@@ -130,6 +130,9 @@ func (h *Handlers) failed(ctx context.Context, j *flowJob, f consents.Flow) inbo
 		if !l.Exchanging(f.Key) {
 			return l, nil
 		}
+		if s, err := h.Flows.Get(ctx, f.Key); err != nil || s.Flow.Status != consents.Failed {
+			return l, err // its answer came after all, and opened the exchange again
+		}
 		return l.ConsentFailed(*l.Exchange, f.Reason, h.origin(j.trace), h.Clock()), nil
 	})
 }

@@ -232,7 +232,8 @@ func (h *Handlers) answer(ctx context.Context, s saved) error {
 
 // tryAnswer writes once. An answer that comes after the flow was given up opens the
 // link's exchange again first: from then on whoever finds the link open goes on
-// with it.
+// with it. And once more when it is written, for whoever read the flow as failed may
+// have closed it in between.
 func (h *Handlers) tryAnswer(ctx context.Context, s saved) error {
 	is, err := h.Flows.Get(ctx, s.Flow)
 	if errors.Is(err, links.ErrNotFound) {
@@ -242,23 +243,24 @@ func (h *Handlers) tryAnswer(ctx context.Context, s saved) error {
 		return err
 	}
 	next, ok := is.Flow.Answered(s.Attempt, s.Sealed)
-	if !ok {
-		return nil // it is there already, or of no use any more
+	late := next.Late && next.Status == consents.Exchanged
+	if ok && late {
+		err = h.reopen(ctx, next)
 	}
-	if next.Late {
-		if err := h.reopen(ctx, next); err != nil {
-			return err
-		}
+	if ok && err == nil { // else it is there already, or of no use any more
+		err = h.updateFlow(ctx, StepAnswer, is, next)
 	}
-	return h.updateFlow(ctx, StepAnswer, is, next)
+	if err == nil && late {
+		err = h.reopen(ctx, next)
+	}
+	return err
 }
 
+// reopen opens the exchange, or says that it is open: by a write in either case, so
+// that who is about to close it reads again.
 func (h *Handlers) reopen(ctx context.Context, f consents.Flow) error {
 	x := links.Exchange{Flow: f.Key, ID: f.ID, Worker: h.Worker, At: h.Clock().UTC().Round(0)}
 	_, err := h.change(ctx, f.Address, StepOpen, func(l links.Link) (links.Link, error) {
-		if l.Exchanging(f.Key) {
-			return l, nil
-		}
 		next, ok := l.Open(x)
 		if !ok {
 			return l, errBusy

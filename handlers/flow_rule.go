@@ -60,7 +60,8 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 	if err != nil {
 		return consents.Ruling{}, err
 	}
-	if given, err := h.given(ctx, f); given || err != nil {
+	given, err := h.given(ctx, f)
+	if given || err != nil || madeFor(f, k.holder) {
 		return claimedAgain(f, k.holder), err
 	}
 	c := h.caseOf(f, k)
@@ -87,8 +88,16 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 	return r, nil
 }
 
-// claimedAgain is the ruling on a flow whose tokens are where they belong, and whose
-// login somebody with an older consent has claimed since.
+// madeFor says that the login is claimed for the link that the flow is to make.
+// Then the ruling stands: a worker that knows no other may be making that link.
+func madeFor(f consents.Flow, holder links.Owner) bool {
+	if f.Ruling == nil || f.Ruling.Target != consents.ToReserved && f.Ruling.Target != consents.ToHold {
+		return false
+	}
+	return holder.Address == f.Ruling.Link && holder.Order.Equal(f.Order)
+}
+
+// claimedAgain is the ruling that there was, on what the index says now.
 func claimedAgain(f consents.Flow, holder links.Owner) consents.Ruling {
 	r := *f.Ruling
 	r.Revision, r.Displaced = holder.Revision, nil
