@@ -61,7 +61,7 @@ func TestDemoFailsWhenAGuaranteeDoes(t *testing.T) {
 	if cli.Code(err) != cli.Failed || !strings.Contains(err.Error(), "refreshes = distinct expiries") {
 		t.Errorf("error %v", err)
 	}
-	if !strings.Contains(stdout.String(), "BROKEN") || !strings.Contains(stderr.String(), "refresh did not succeed") {
+	if !strings.Contains(stdout.String(), "BROKEN") || !strings.Contains(stderr.String(), "the presentation did not succeed") {
 		t.Errorf("neither the verdict nor the workers' log is shown: %s%s", stdout.String(), stderr.String())
 	}
 }
