@@ -66,6 +66,24 @@ func TestAnAnswerThatComesAfterANewerConsentIsKept(t *testing.T) {
 	})
 }
 
+// The link had ended when it was to be replaced. That it was is not forgotten: an
+// older consent whose answer comes late does not bring it back.
+func TestALateAnswerBringsNoLinkBackThatWasReplacedSince(t *testing.T) {
+	linked(t, func(c *cell, a events.Address, who *login, back *trip, w1, w2 *process) {
+		two := c.op.login("two")
+		c.imports("ann", "M", two)
+		w2.take(c.logsOut(a)).end()
+		slow := c.givenUp(back, who, w1, w2)
+		newer := c.begins("ann", "A")
+		w2.take(newer.as(two)).end()
+		slow.end()
+		c.rest(w1, w2)
+		back.wantFlow(consents.Failed, consents.ReasonNewerConsent)
+		c.wantLinkOf(a, links.Revoked, 1, 1)
+		c.judge()
+	})
+}
+
 // A worker that read the flow as failed closes its exchange after the late answer
 // opened it again, and the keys to verify it are away.
 func TestALateAnswerThatWaitsForItsKeysIsNotForgotten(t *testing.T) {

@@ -79,7 +79,7 @@ func (c *cell) acts() (all []act) {
 		switch {
 		case f.Status == consents.Applied:
 		case f.Ruling != nil && f.Ruling.Target == consents.ToHold:
-			a.target, a.displaced = events.Address{}, f.Ruling.Displaced // its claim stood, whatever became of it
+			a.target, a.displaced = events.Address{}, c.lostTo(f) // its claim stood, whatever became of it
 		case renewedAndHeld(f):
 		default: // overtaken, and some had lost the login to it by then
 			a.target, a.replaces, a.displaced = events.Address{}, false, c.lostTo(f)
@@ -94,8 +94,8 @@ func (c *cell) acts() (all []act) {
 	return all
 }
 
-// lostTo are the links that an overtaken flow ended: its claim held for a while,
-// and whoever found it there ended its own link.
+// lostTo are the links that lost the login to a flow that made no link: its claim
+// held for a while, and whoever found it there ended its own link.
 func (c *cell) lostTo(f consents.Flow) (out []events.Address) {
 	for _, l := range c.all() {
 		to := l.Successor

@@ -236,7 +236,8 @@ func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow)
 		if !l.Exchanging(f.Key) || f.Status == consents.Held && l.WasHeldFor(f.ID) {
 			return l, nil // closed, and maybe opened again by an approval
 		}
-		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) || l.Status.Ended() {
+		held := r.Requested == consents.IsHeld
+		if r.Link == f.Address || r.Requested == consents.Stays || l.Overtakes(f.Order) || held && l.Status.Ended() {
 			is = l.Close(f.Key)
 			return is, nil
 		}
@@ -247,7 +248,7 @@ func (h *Handlers) toRequested(ctx context.Context, j *flowJob, f consents.Flow)
 		if l.Generation == 0 {
 			t.Reason = events.ReplacedSameLogin // it never had a login that could differ
 		}
-		if r.Requested == consents.IsHeld {
+		if held {
 			is = l.HoldFor(t, r.Target == consents.ToOwner, f.HeldUntil, o, now)
 		} else {
 			is = l.Lose(t, o, now)

@@ -146,10 +146,13 @@ type Taken struct {
 // may take the new grant with it.
 func (l Link) Lose(t Taken, o Origin, now time.Time) Link {
 	l = l.Close(t.Flow)
-	if l.Status.Ended() || l.Overtakes(t.Order) {
+	if l.Overtakes(t.Order) {
 		return l
 	}
 	l.ConsentOrder = t.Order // a consent that began before this one does not bring the link back
+	if l.Status.Ended() {
+		return l
+	}
 	l.Status = Replaced
 	if t.Reason == events.ReplacedOtherOwner {
 		l.Status = Superseded

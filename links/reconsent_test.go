@@ -134,6 +134,9 @@ func TestLoseFromEveryState(t *testing.T) {
 				if is.Status != s || len(told(t, was, is)) > 0 {
 					t.Errorf("%s became %s, and announced %q", s, is.Status, told(t, was, is))
 				}
+				if !is.ConsentOrder.Equal(now) {
+					t.Errorf("%s: a consent from before the taker's would bring the link back", s)
+				}
 				continue
 			}
 			if is.Status != status || *is.Successor != by.By || !is.ConsentOrder.Equal(now) || len(is.Attempts) > 0 || !is.Alarm().IsZero() {
