@@ -19,7 +19,7 @@ import (
 
 // consentSeeds is how many interleavings go test runs. REGRANT_SEEDS sets another
 // number, REGRANT_SEED=n runs one: the failing seed stands in the test's name.
-const consentSeeds = 4_000
+const consentSeeds = 2_500
 
 // TestConsentSimulation lets three workers handle the consents, reports, decisions
 // and logouts of two users with three logins while a seed chooses what happens next
@@ -28,7 +28,7 @@ const consentSeeds = 4_000
 func TestConsentSimulation(t *testing.T) {
 	first, n := uint64(1), uint64(consentSeeds)
 	if testing.Short() {
-		n = consentSeeds / 20
+		n = consentSeeds / 12
 	}
 	if v, err := strconv.ParseUint(os.Getenv("REGRANT_SEEDS"), 10, 64); err == nil {
 		n = v
