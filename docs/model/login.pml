@@ -64,6 +64,7 @@
 /* ---- links: one record each ---- */
 byte st[NL + 1], sub[NL + 1], user[NL + 1], cons[NL + 1], gen[NL + 1];
 byte lord[NL + 1];                 /* order of what changed the link last: its consent, its loss, its logout */
+byte refused[NL + 1];              /* flows that were given up on the way to it */
 byte xopen[NL + 1];                /* the flow whose exchange is open */
 byte hold[NL + 1], hord[NL + 1];   /* the flow that waits for a decision; order of the last that did */
 byte evA[NL + 1], evL[NL + 1], evF[NL + 1];  /* events, by flow: applied here, lost to, failed */
@@ -121,12 +122,12 @@ byte claimed = 0;                  /* flows that have claimed their login */
 #define newer(a, b) ((a) > (b))
 #endif
 #ifdef M_NOORDER
-#define dealt(x, f) false
+#define dealt(x, f) (refused[x] & B(f))
 #else
 #ifdef M_NOIDEM
-#define dealt(x, f) (lord[x] > ord[f])
+#define dealt(x, f) (lord[x] > ord[f] || (refused[x] & B(f)))
 #else
-#define dealt(x, f) (lord[x] >= ord[f])
+#define dealt(x, f) (lord[x] >= ord[f] || (refused[x] & B(f)))
 #endif
 #endif
 #ifdef M_NOIDEM
@@ -284,7 +285,7 @@ open:	if
 	if
 	CRASH
 	:: d_step { true -> duty[f] = duty[f] | SPOOL; k = k | SPOOL }
-	:: goto refused
+	:: goto declined
 	fi;
 	/* 5. */
 save:	if
@@ -301,7 +302,7 @@ give_up: if
 	:: fs[f] != PRESENTED
 	fi;
 	goto again;
-refused: if
+declined: if
 	CRASH
 	:: d_step { fs[f] == PRESENTED || fs[f] == LOST -> fs[f] = FAILED; fwrote(f, w) }
 	:: fs[f] != PRESENTED && fs[f] != LOST
@@ -484,7 +485,7 @@ end_flow:
 	:: else -> goto ack
 	fi;
 
-	/* it never becomes the target's: a worker that was stopped before step 9 finds the target's order raised.
+	/* it never becomes the target's: a worker that was stopped before step 9 finds the target closed to it.
 	   Unless it was done already: then it was applied, and has lost the login since. */
 overtaken: if
 	CRASH
@@ -492,8 +493,11 @@ overtaken: if
 		if
 		:: t != 0 && has(t, f) -> over = 0; mine = 1
 #ifndef W_NOFENCE
-		:: t != 0 && !has(t, f) && lord[t] < ord[f] ->
-			lord[t] = ord[f]; lwrote(t); if :: st[t] == ABSENT || st[t] == STUB -> st[t] = SUPERSEDED :: else fi
+		:: t != 0 && !has(t, f) ->
+#ifdef W_FENCEORDER
+			if :: lord[t] < ord[f] -> lord[t] = ord[f] :: else fi;
+#endif
+			refused[t] = refused[t] | B(f); lwrote(t); if :: st[t] == ABSENT || st[t] == STUB -> st[t] = SUPERSEDED :: else fi
 #endif
 		:: else
 		fi }
