@@ -77,8 +77,9 @@ type Flow struct {
 	Reason string `json:"reason,omitzero"`
 
 	// Ruling is what was decided on the answer. Found is what the answer said.
-	Ruling *Ruling `json:"ruling,omitzero"`
-	Found  *Found  `json:"found,omitzero"`
+	Ruling  *Ruling `json:"ruling,omitzero"`
+	Rulings uint64  `json:"rulings,omitzero"`
+	Found   *Found  `json:"found,omitzero"`
 	// Staged: the tokens were brought by whoever exchanged the code.
 	Staged bool `json:"staged,omitzero"`
 	// Late: the answer came when the flow had been given up.

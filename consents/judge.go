@@ -78,6 +78,8 @@ type Verdict struct {
 // the first half of the work has changed.
 type Ruling struct {
 	Verdict
+	// Number counts the flow's rulings, from 1.
+	Number uint64 `json:"no,omitzero"`
 	// Link is the link that the tokens go to; the zero Address where none.
 	Link events.Address `json:"link"`
 	// Displaced are the owners that lose the login, those of earlier rulings

@@ -70,6 +70,8 @@ func (f Flow) Rule(r Ruling) Flow {
 			}
 		}
 	}
+	f.Rulings++
+	r.Number = f.Rulings
 	f.Ruling = &r
 	return f
 }

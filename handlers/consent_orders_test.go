@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
@@ -272,6 +273,29 @@ func TestALogoutIsOlderThanTheConsentThatCameMeanwhile(t *testing.T) {
 		c.wantLinkOf(a, links.Active, 2, 2)
 		back.wantServed(a)
 		c.judge()
+	})
+}
+
+// TestAReplayedLogoutEndsNoLinkThatConsentedSince: it was handled once, and what was
+// consented to since is not what it asked to end (G8). One that was never handled
+// still ends what was there when it was asked for.
+func TestAReplayedLogoutEndsNoLinkThatConsentedSince(t *testing.T) {
+	inCell(t, func(c *cell) {
+		who := c.op.login("one")
+		a, other := c.imports("ann", "A", who), c.imports("ann", "B", c.op.login("two"))
+		w := c.worker("w")
+		logout, unhandled := c.logsOut(a), c.logsOut(other)
+		w.take(logout).end()
+		time.Sleep(time.Hour)
+		back := c.begins("ann", "A")
+		w.take(back.as(who)).end()
+		time.Sleep(time.Hour)
+		wantDone(t, w.take(c.again(logout)).end())
+		wantDone(t, w.take(c.again(unhandled)).end())
+		c.rest(w)
+		c.wantLinkOf(a, links.Active, 2, 2)
+		back.wantServed(a)
+		c.wantLinkOf(other, links.Revoked, 1, 1)
 	})
 }
 

@@ -11,24 +11,8 @@ import (
 	"github.com/regrant/regrant/links"
 )
 
-// runFlow is run for a consent flow: the same flight and the same lock as every
-// refresh of the link, then read, do the next step, and read again.
-func (h *Handlers) runFlow(ctx context.Context, j *flowJob, delivered uint64) inbox.Verdict {
-	j.flight = &flight{done: make(chan struct{})}
-	if v, ok := h.depart(ctx, j.addr, j.flight, delivered); !ok {
-		return v
-	}
-	defer h.flights.end(j.addr, j.flight)
-	lease, v, ok := h.lock(ctx, j.job)
-	if !ok {
-		return v
-	}
-	if lease != nil {
-		defer h.release(ctx, j.addr, lease)
-	}
-	return h.turnsOfFlow(ctx, j)
-}
-
+// turnsOfFlow is run for a consent flow, under the same flight and the same lock as
+// every refresh of the link: read, do the next step, and read again.
 func (h *Handlers) turnsOfFlow(ctx context.Context, j *flowJob) inbox.Verdict {
 	for range maxTurns {
 		if v, again := h.turnOfFlow(ctx, j); !again {
@@ -81,11 +65,7 @@ func (h *Handlers) forgotten(ctx context.Context, j *flowJob) (inbox.Verdict, bo
 // watch waits for somebody's presentation to end. One that has had its time is
 // given up: nobody knows whether the code was taken, and it is not shown again.
 func (h *Handlers) watch(ctx context.Context, j *flowJob, s consents.Stored) (inbox.Verdict, bool) {
-	patiences := 1
-	if !j.locked {
-		patiences = 2
-	}
-	switch sight := h.sights.see(s.Flow.Attempt, h.Clock(), patiences); sight.Standing {
+	switch sight := h.sights.see(s.Flow.Attempt, h.Clock(), j.patiences()); sight.Standing {
 	case links.Watched:
 		return inbox.Later(max(min(sight.Rest, h.Budget.LockRenew/2), time.Millisecond)), false
 	case links.Unsent:

@@ -98,7 +98,7 @@ func (h *Handlers) toTarget(ctx context.Context, j *flowJob, f consents.Flow) er
 		switch {
 		case l.Has(f.ID):
 			return l, nil
-		case l.Overtakes(f.Order), r.Target == consents.ToOwner && !l.Live():
+		case l.Overtakes(f.Order), l.Refuses(f.ID, r.Number), r.Target == consents.ToOwner && !l.Live():
 			return l, errRuleAgain
 		}
 		if err := h.dropHeld(ctx, l, f); err != nil {
@@ -118,7 +118,7 @@ func (h *Handlers) toNew(ctx context.Context, f consents.Flow, give func(links.L
 	if s, err := h.Store.Latest(ctx, f.Address); err == nil {
 		nickname = cmp.Or(nickname, s.Link.Nickname)
 	}
-	l, err := give(links.Await(f.Ruling.Link, f.User, nickname, h.Providers[f.Provider].Profile().ClientID))
+	l, err := give(h.awaited(f.Ruling.Link, f, nickname))
 	if err != nil {
 		return err
 	}

@@ -45,19 +45,14 @@ var errBusy = errors.New("another consent to this link is being exchanged")
 // open writes the exchange's intent. A new link's record is made by it: whatever
 // becomes of the flow, its events have a place.
 func (h *Handlers) open(ctx context.Context, j *flowJob, f consents.Flow) (inbox.Verdict, bool) {
-	x := links.Exchange{Flow: f.Key, ID: f.ID, Worker: h.Worker, At: h.Clock().UTC().Round(0)}
 	_, err := h.change(ctx, f.Address, StepOpen, func(l links.Link) (links.Link, error) {
 		if l.Exchanging(f.Key) {
 			return l, nil
 		}
-		next, ok := l.Open(x)
-		if !ok {
-			return l, errBusy
-		}
-		return next, nil
+		return h.opened(l, f)
 	})
 	if errors.Is(err, links.ErrNotFound) && f.New {
-		err = h.await(ctx, f, x)
+		err = h.await(ctx, f)
 	}
 	switch {
 	case err == nil:
@@ -75,10 +70,27 @@ func (h *Handlers) open(ctx context.Context, j *flowJob, f consents.Flow) (inbox
 	}
 }
 
+// opened is a link's record with the flow's exchange open in it.
+func (h *Handlers) opened(l links.Link, f consents.Flow) (links.Link, error) {
+	next, ok := l.Open(links.Exchange{Flow: f.Key, ID: f.ID, Worker: h.Worker, At: h.Clock().UTC().Round(0)})
+	if !ok {
+		return l, errBusy
+	}
+	return next, nil
+}
+
 // await makes the record of a new link.
-func (h *Handlers) await(ctx context.Context, f consents.Flow, x links.Exchange) error {
-	l, _ := links.Await(f.Address, f.User, f.Nickname, h.Providers[f.Provider].Profile().ClientID).Open(x)
+func (h *Handlers) await(ctx context.Context, f consents.Flow) error {
+	l, err := h.opened(h.awaited(f.Address, f, f.Nickname), f)
+	if err != nil {
+		return err
+	}
 	return h.create(ctx, StepOpen, l)
+}
+
+// awaited is the record of a link that a flow is to give its first tokens to.
+func (h *Handlers) awaited(a events.Address, f consents.Flow, nickname string) links.Link {
+	return links.Await(a, f.User, nickname, h.Providers[f.Provider].Profile().ClientID)
 }
 
 // create makes a link's record and its user's index entry, the latter first: what
@@ -259,13 +271,6 @@ func (h *Handlers) tryAnswer(ctx context.Context, s saved) error {
 // reopen opens the exchange, or says that it is open: by a write in either case, so
 // that who is about to close it reads again.
 func (h *Handlers) reopen(ctx context.Context, f consents.Flow) error {
-	x := links.Exchange{Flow: f.Key, ID: f.ID, Worker: h.Worker, At: h.Clock().UTC().Round(0)}
-	_, err := h.change(ctx, f.Address, StepOpen, func(l links.Link) (links.Link, error) {
-		next, ok := l.Open(x)
-		if !ok {
-			return l, errBusy
-		}
-		return next, nil
-	})
+	_, err := h.change(ctx, f.Address, StepOpen, func(l links.Link) (links.Link, error) { return h.opened(l, f) })
 	return err
 }

@@ -85,13 +85,10 @@ func (h *Handlers) openExchanged(f consents.Flow) (*providers.Answer, string, er
 // putOff lets a timer look at the flow again. The exchange must be open for that:
 // whoever took the flow for failed, before its late answer, may just have closed it.
 func (h *Handlers) putOff(ctx context.Context, j *flowJob, f consents.Flow) inbox.Verdict {
-	now := h.Clock().UTC().Round(0)
+	again := h.Clock().Add(3 * h.Budget.LockTTL)
 	return h.finishChange(ctx, j, f.Address, StepDepart, func(l links.Link) (links.Link, error) {
-		next, ok := l.Open(links.Exchange{Flow: f.Key, ID: f.ID, Worker: h.Worker, At: now})
-		if !ok {
-			return l, errBusy
-		}
-		return next.PutOff(f.Key, now.Add(3*h.Budget.LockTTL)), nil
+		next, err := h.opened(l, f)
+		return next.PutOff(f.Key, again), err
 	})
 }
 

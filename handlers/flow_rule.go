@@ -80,6 +80,9 @@ func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling
 	case consents.ToReserved, consents.ToHold:
 		r.Link = f.Replacement()
 	}
+	if given, err := h.refuse(ctx, f, r.Link); given || err != nil {
+		return claimedAgain(f, k.holder), err
+	}
 	// Whoever has the login by the index loses it, also where there is no such link
 	// yet: its flow will find itself displaced.
 	if was := k.holder.Address; r.Target != consents.ToNobody && was != (events.Address{}) && was != r.Link && was != f.Address {
@@ -176,4 +179,28 @@ func (h *Handlers) compare(f consents.Flow, k facts) events.Comparison {
 	default:
 		return events.ComparisonDifferent
 	}
+}
+
+// refuse closes the target of the ruling that there was to it, where the tokens are
+// not to go there any more: another worker may have been stopped on the way to it,
+// and nobody looks after what it does once the flow has ended. It says whether that
+// one was faster: then they are given.
+func (h *Handlers) refuse(ctx context.Context, f consents.Flow, next events.Address) (given bool, err error) {
+	was := f.Ruling
+	if was == nil || was.Link == (events.Address{}) || was.Link == next || was.Target == consents.ToHold {
+		return false, nil
+	}
+	_, err = h.change(ctx, was.Link, StepTarget, func(l links.Link) (links.Link, error) {
+		given = l.Has(f.ID)
+		if given {
+			return l, nil
+		}
+		return l.Refuse(f.ID, was.Number, h.Clock()), nil
+	})
+	if errors.Is(err, links.ErrNotFound) {
+		l := h.awaited(was.Link, f, f.Nickname).Refuse(f.ID, was.Number, h.Clock())
+		l.Status = links.Superseded // it never lived, and tells nobody
+		err = h.create(ctx, StepTarget, l)
+	}
+	return given, err
 }

@@ -19,22 +19,8 @@ func (h *Handlers) linkReplacementDecided(ctx context.Context, a events.Address,
 	if err != nil {
 		return dead(err)
 	}
-	j := &flowJob{job: &job{
-		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), cause: events.CauseReconsent, trigger: links.Trigger{Timer: true},
-		flight: &flight{done: make(chan struct{})},
-	}}
-	if v, ok := h.depart(ctx, a, j.flight, m.Delivered); !ok {
-		return v
-	}
-	defer h.flights.end(a, j.flight)
-	lease, v, ok := h.lock(ctx, j.job)
-	if !ok {
-		return v
-	}
-	if lease != nil {
-		defer h.release(ctx, a, lease)
-	}
-	return h.decide(ctx, j, data, e.ID())
+	j := &flowJob{job: jobOf(a, e, m.StoredAt, events.CauseReconsent)}
+	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.decide(ctx, j, data, e.ID()) })
 }
 
 func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacementDecided, id string) inbox.Verdict {
@@ -117,11 +103,7 @@ func (h *Handlers) revokeHeld(ctx context.Context, f consents.Flow, hold links.H
 		h.logger(f.Address).Warn("the tokens of a rejected login do not open; they are dropped and not revoked", "flow", f.ID, "err", err)
 		return
 	}
-	token, hint := tokens.Refresh, "refresh_token"
-	if token.IsZero() {
-		token, hint = tokens.Access, "access_token"
-	}
-	if err := p.Revoke(ctx, token, hint); err != nil {
+	if err := h.revoke(ctx, f.Provider, tokens); err != nil {
 		h.logger(f.Address).Warn("the tokens of a rejected login are dropped here; the provider did not revoke them", "flow", f.ID, "err", err)
 	}
 }

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -28,21 +29,22 @@ func (h *Handlers) logoutRequested(ctx context.Context, a events.Address, e even
 	if err != nil {
 		return dead(err)
 	}
-	j := &job{
-		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), trigger: links.Trigger{Timer: true}, flight: &flight{done: make(chan struct{})},
+	j := jobOf(a, e, requestedAt(e, m.StoredAt), "")
+	return h.underLock(ctx, j, m.Delivered, func() inbox.Verdict { return h.logout(ctx, j, data.Scope, e, m.Delivered) })
+}
+
+// replayedAfter is how much older than its message an input's own time must be to
+// count: less is a clock that is wrong, and a logout must not be missed for that.
+const replayedAfter = 5 * time.Minute
+
+// requestedAt is the moment of a request: when it was stored, or its own time where
+// it was stored long after it was made, which is a replay. What was consented to since
+// is not logged out of again (G8).
+func requestedAt(e event.Event, storedAt time.Time) time.Time {
+	if at := e.Time(); !at.IsZero() && at.Before(storedAt.Add(-replayedAfter)) {
+		return at
 	}
-	if v, ok := h.depart(ctx, a, j.flight, m.Delivered); !ok {
-		return v
-	}
-	defer h.flights.end(a, j.flight)
-	lease, v, ok := h.lock(ctx, j)
-	if !ok {
-		return v
-	}
-	if lease != nil {
-		defer h.release(ctx, a, lease)
-	}
-	return h.logout(ctx, j, data.Scope, e, m.Delivered)
+	return storedAt
 }
 
 func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope, e event.Event, delivered uint64) inbox.Verdict {
@@ -118,16 +120,21 @@ func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint
 		h.logger(l.Address).Error("the link's tokens do not open; they are dropped and not revoked at the provider", "err", err)
 		return false, false
 	}
-	token, hint := tokens.Refresh, "refresh_token"
-	if token.IsZero() {
-		token, hint = tokens.Access, "access_token"
-	}
-	err = h.Providers[l.Provider].Revoke(ctx, token, hint)
-	if err == nil {
+	if err = h.revoke(ctx, l.Provider, tokens); err == nil {
 		return true, false
 	}
 	h.logger(l.Address).Warn("the provider did not revoke the grant", "err", err)
 	return false, problem(err) == events.AccountsUnreachable && delivered < revokeTries
+}
+
+// revoke asks a provider to end what the tokens belong to, by the refresh token
+// where there is one (RFC 7009).
+func (h *Handlers) revoke(ctx context.Context, provider string, t links.Tokens) error {
+	token, hint := t.Refresh, "refresh_token"
+	if token.IsZero() {
+		token, hint = t.Access, "access_token"
+	}
+	return h.Providers[provider].Revoke(ctx, token, hint)
 }
 
 // sharesGrant says whether revoking may end another live link: revocation is known

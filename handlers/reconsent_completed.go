@@ -25,10 +25,9 @@ type callback struct {
 	// that the latter is.
 	hash, refused string
 	event         string
-	delivered     uint64
 }
 
-// flowJob is a consent flow on its way through runFlow. Without a callback it is
+// flowJob is a consent flow on its way through turnsOfFlow. Without a callback it is
 // taken up by whoever found it open.
 type flowJob struct {
 	*job
@@ -50,18 +49,23 @@ func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e e
 		h.logger(a).Warn("a consent flow was not read; trying again", "err", err)
 		return inbox.Later(h.Budget.LockRenew)
 	}
-	c := callbackOf(data, e.ID(), m.Delivered)
+	c := callbackOf(data, e.ID())
 	if reason, field := h.refuses(s.Flow, data, c, m.StoredAt); reason != "" {
 		h.logger(a).Warn("a reconsent was refused", "flow", s.Flow.ID, "reason", reason)
 		return inbox.Dead(reason, field)
 	}
-	return h.runFlow(ctx, &flowJob{key: key, callback: c, job: &job{
-		addr: a, storedAt: m.StoredAt, trace: events.CausedBy(e), cause: events.CauseReconsent, trigger: links.Trigger{Timer: true},
-	}}, m.Delivered)
+	j := &flowJob{job: jobOf(a, e, m.StoredAt, events.CauseReconsent), key: key, callback: c}
+	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.turnsOfFlow(ctx, j) })
 }
 
-func callbackOf(d events.ReconsentCompleted, id string, delivered uint64) *callback {
-	c := &callback{code: secret.New(string(d.Code)), refused: declined(d.Error), event: id, delivered: delivered}
+// jobOf is the job of an input that is no report: it waits for nothing that a
+// report's generation could settle.
+func jobOf(a events.Address, e event.Event, storedAt time.Time, cause events.Cause) *job {
+	return &job{addr: a, storedAt: storedAt, trace: events.CausedBy(e), cause: cause, trigger: links.Trigger{Timer: true}}
+}
+
+func callbackOf(d events.ReconsentCompleted, id string) *callback {
+	c := &callback{code: secret.New(string(d.Code)), refused: declined(d.Error), event: id}
 	sum := sha256.Sum256([]byte(string(d.Code) + "\x00" + d.Error))
 	c.hash = base64.RawURLEncoding.EncodeToString(sum[:])
 	return c

@@ -50,6 +50,25 @@ func (h *Handlers) run(ctx context.Context, j *job) inbox.Verdict {
 	return inbox.Later(h.Budget.LockRenew)
 }
 
+// underLock makes the job the one flight of its link in this process, takes the
+// link's lock and does it: the way in for every input but a report, whose duty may
+// be another flight's.
+func (h *Handlers) underLock(ctx context.Context, j *job, delivered uint64, do func() inbox.Verdict) inbox.Verdict {
+	j.flight = &flight{done: make(chan struct{})}
+	if v, ok := h.depart(ctx, j.addr, j.flight, delivered); !ok {
+		return v
+	}
+	defer h.flights.end(j.addr, j.flight)
+	lease, v, ok := h.lock(ctx, j)
+	if !ok {
+		return v
+	}
+	if lease != nil {
+		defer h.release(ctx, j.addr, lease)
+	}
+	return do()
+}
+
 // lock takes the link's lock. With the lock server away it returns no lease and
 // true: the intent alone keeps the promise, at the price of lost races.
 func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict, bool) {
@@ -164,15 +183,20 @@ func (h *Handlers) pause(l links.Link, after time.Duration) time.Duration {
 }
 
 func (h *Handlers) view(j *job) links.View {
-	now := h.now(j)
-	patiences := 1
-	if !j.locked {
-		patiences = 2
-	}
+	now, patiences := h.now(j), j.patiences()
 	return links.View{
 		Now: now, Rules: h.rules[j.addr.Provider], Jitter: h.Random(), StoreNow: j.storeNow, Asked: j.asked,
 		See: func(attempt string) links.Sight { return h.sights.see(attempt, h.Clock(), patiences) },
 	}
+}
+
+// patiences is for how many of them an attempt is watched: two without the lock that
+// its owner would have gone on renewing.
+func (j *job) patiences() int {
+	if j.locked {
+		return 1
+	}
+	return 2
 }
 
 // now is the judging clock: for a fired timer, the server's stamp counts if this

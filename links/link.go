@@ -136,6 +136,8 @@ type Link struct {
 	// Exchange is the open exchange of a code; Hold a replacement that waits for a decision.
 	Exchange *Exchange `json:"exchange,omitzero"`
 	Hold     *Hold     `json:"hold,omitzero"`
+	// Refusals are the consents that are not to be given to the link any more.
+	Refusals []Refusal `json:"refusals,omitzero"`
 
 	// Due is when the link's tokens want attention next, DueFor why. DueNumber is the
 	// version of everything that Alarm looks at.

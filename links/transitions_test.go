@@ -24,6 +24,7 @@ func full() links.Link {
 	l.Successor = &events.Address{Tenant: "default", Provider: "op", Link: "link-2"}
 	l.Exchange = &links.Exchange{Flow: "flow-key", ID: "flow", Worker: "worker-1", At: now, Again: now.Add(time.Minute)}
 	l.Hold = &links.Hold{Flow: "held-key", ID: "held", Consent: 3, By: *l.Successor, Exists: true, Subject: "other-hmac", Until: now.Add(time.Hour)}
+	l.Refusals = append(make([]links.Refusal, 0, 4), links.Refusal{Consent: "other-flow", Ruling: 1, At: now})
 	l.Prompt = &links.Prompt{Clock: events.ClockConsent, Ends: now.Add(90 * 24 * time.Hour), At: now.Add(83 * 24 * time.Hour)}
 	l.Consents = []links.Consent{{Number: 1, At: now, Cause: "import", Scopes: []string{"a"}}}
 	l.History = []links.Change{{At: now, What: "created", Generation: 1, Consent: 1}}
@@ -87,6 +88,7 @@ var transitions = map[string]func(links.Link) links.Link{
 	"Lose":          func(l links.Link) links.Link { return l.Lose(taken(now), origin, now) },
 	"HoldFor":       func(l links.Link) links.Link { return l.HoldFor(taken(now), true, now.Add(time.Hour), origin, now) },
 	"LetGo":         func(l links.Link) links.Link { return l.LetGo(links.ReasonRejected, origin, now) },
+	"Refuse":        func(l links.Link) links.Link { return l.Refuse("flow", 2, now) },
 	"Prompted":      func(l links.Link) links.Link { return l.Prompted(rules, origin, now) },
 	"Revoke":        func(l links.Link) links.Link { return l.Revoke("logout", true, now, origin, now) },
 	"Condemn":       func(l links.Link) links.Link { return l.Condemn(links.ReasonGrantDead, origin, now) },

@@ -75,7 +75,7 @@ var ofReconsent = []mutation{
 	},
 	{
 		name: "a consent does not overwrite a newer one", file: "handlers/flow_apply.go",
-		from: "		case l.Overtakes(f.Order), r.Target", to: "		case r.Target",
+		from: "		case l.Overtakes(f.Order), l.Refuses", to: "		case l.Refuses",
 		pkg: handlersPkg, test: "TestAnOlderConsentDoesNotOverwriteANewerOne",
 	},
 	{
@@ -109,5 +109,15 @@ var ofReconsent = []mutation{
 		from: "		if err == nil || errors.Is(err, errForGood) || errors.Is(err, errBusy) || ctx.Err() != nil {\n",
 		to:   "		if err == nil || !errors.Is(err, links.ErrConflict) {\n",
 		pkg:  handlersPkg, test: "TestAnAnswerIsWrittenAgainToAStoreThatWasAway",
+	},
+	{
+		name: "an overtaken flow's target stays closed to it", model: "W_NOFENCE", file: "handlers/flow_apply.go",
+		from: " l.Refuses(f.ID, r.Number),", to: "",
+		pkg: handlersPkg, test: "TestAnOvertakenFlowStaysOvertaken",
+	},
+	{
+		name: "a replayed logout is as old as its request", file: "handlers/logout_requested.go",
+		from: "	if at := e.Time(); !at.IsZero() && ", to: "	if at := e.Time(); at.IsZero() && ",
+		pkg: handlersPkg, test: "TestAReplayedLogoutEndsNoLinkThatConsentedSince",
 	},
 }
