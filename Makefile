@@ -35,10 +35,10 @@ schemas: ## JSON Schemas, AsyncAPI document, Go types and golden events agree
 	$(GO) build -o bin/publisher ./cmd/publisher
 	for f in events/testdata/*.json; do bin/publisher validate "$$f" >/dev/null || exit 1; done
 
-model: ## check the protocol's model, all of it (3 minutes; needs spin and gcc)
+model: ## check the protocol's model, all of it (8 minutes; needs spin and gcc)
 	sh docs/model/check.sh
 
-model-quick: ## its mutations and the small checks only (1 minute)
+model-quick: ## its mutations and the small checks only (2 minutes)
 	sh docs/model/check.sh quick
 
 crashpoints: ## kill a worker before and after every durable step, under every replay rule
