@@ -41,7 +41,7 @@ func (p *Provider) dialAttempt(ctx context.Context, network, address string) (ne
 	if err := a.once(&a.dialled); err != nil {
 		return nil, err
 	}
-	conn, err := p.dialer.DialContext(a.ctx, network, address)
+	conn, err := p.dial(a.ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
@@ -49,12 +49,15 @@ func (p *Provider) dialAttempt(ctx context.Context, network, address string) (ne
 	return &guardedConn{Conn: conn, attempt: a}, nil
 }
 
+// dialFunc opens a connection, as net.Dialer.DialContext does.
+type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
+
 // newTransport speaks HTTP/1.1 on a fresh connection per request. A kept
 // connection may be dead without our knowing, which makes every lost one
 // ambiguous; HTTP/2 has rules of its own for sending a request again; and
 // net/http prints unexpected bytes of an idle connection to the standard log.
 // No proxy is taken from the environment: it would resolve names for us.
-func newTransport(dial func(context.Context, string, string) (net.Conn, error), tc *tls.Config, patience time.Duration) *http.Transport {
+func newTransport(dial dialFunc, tc *tls.Config, patience time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	return &http.Transport{

@@ -2,6 +2,7 @@ package providers
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -30,6 +31,10 @@ type Options struct {
 	BaseDir string
 	// RootCAs replaces the system's certificate authorities; nil: the system's.
 	RootCAs *x509.CertPool
+	// Dial replaces the network, for tests on connections in memory; nil: TCP. The
+	// rule about addresses (Profile.AllowLoopback) is enforced by the TCP dialer
+	// alone, so nothing that serves users sets this.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Provider is one configured provider. It is safe for concurrent use.
@@ -40,6 +45,7 @@ type Provider struct {
 	secrets   *clientSecrets
 	asserter  *asserter
 	dialer    *net.Dialer
+	dial      dialFunc
 	transport *http.Transport
 	keys      *keySet
 	fetch     *fetcher
@@ -76,8 +82,11 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 		return nil, fmt.Errorf("providers.%s.%w", name, err)
 	}
 	p.dialer = &net.Dialer{Timeout: dialPatience, Control: profile.addressRule().control}
+	if p.dial = opts.Dial; p.dial == nil {
+		p.dial = p.dialer.DialContext
+	}
 	p.transport = newTransport(p.dialAttempt, p.tlsConfig(certificates...), dialPatience)
-	p.fetch = newFetcher(newTransport(p.dialer.DialContext, p.tlsConfig(), dialPatience))
+	p.fetch = newFetcher(newTransport(p.dial, p.tlsConfig(), dialPatience))
 	p.keys = newKeySet(profile, p.secrets.all, p.fetch, p.opts.Budget.Deadline)
 	return p, nil
 }

@@ -20,6 +20,9 @@ type Config struct {
 	Dir string
 	// Addr to listen on; empty is 127.0.0.1 and a free port.
 	Addr string
+	// Listener to serve on instead of Addr, which is then not looked at; nil
+	// listens on Addr. Its address is the host of all URLs. Close closes it.
+	Listener net.Listener
 	// Providers are served under /<name>/. At least one.
 	Providers map[string]Behaviour
 	// Clock drives lifetimes and windows, not delays. Nil is time.Now. It is
@@ -62,7 +65,7 @@ func Start(cfg Config) (*Server, error) {
 		closing: make(chan struct{}), serving: make(chan struct{}),
 	}
 	s.closed = sync.OnceValue(s.close)
-	listener, err := net.Listen("tcp", cfg.Addr)
+	listener, err := cfg.listener()
 	if err != nil {
 		return nil, fmt.Errorf("start simulator: %w", err)
 	}
@@ -79,6 +82,13 @@ func Start(cfg Config) (*Server, error) {
 		s.serveErr = s.http.Serve(listener)
 	}()
 	return s, nil
+}
+
+func (c Config) listener() (net.Listener, error) {
+	if c.Listener != nil {
+		return c.Listener, nil
+	}
+	return net.Listen("tcp", c.Addr)
 }
 
 // prepare makes the providers and opens the ledger, in this order: a refused

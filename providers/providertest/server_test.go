@@ -1,6 +1,8 @@
 package providertest
 
 import (
+	"errors"
+	"net"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -48,4 +50,30 @@ func TestAnUnknownProviderIsTheCallersMistake(t *testing.T) {
 		}
 	}()
 	b.Issue("nonesuch", "alice")
+}
+
+func TestAListenerThatIsGivenIsServedAndClosed(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Start(Config{
+		Dir: t.TempDir(), Addr: "not looked at", Listener: listener, Providers: map[string]Behaviour{"op": {}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "http://" + listener.Addr().String(); s.URL() != want {
+		t.Errorf("at %s, not %s", s.URL(), want)
+	}
+	g := s.Issue("op", "alice")
+	if got := post(newClient(), s.Endpoints("op"), refreshForm(g.RefreshToken)); got.status != 200 {
+		t.Errorf("%+v", got)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := listener.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("the listener is open: %v", err)
+	}
 }
