@@ -53,7 +53,10 @@ func TestEveryFailurePresentsOnce(t *testing.T) {
 		{"fine", say(whole(200, "application/json", goodBody)), OK, ReachRead},
 	}
 	ways := map[string]func(*testing.T, *Provider) Outcome{"refresh": refresh, "code": exchangeCode}
-	for _, way := range []string{"refresh", "code"} {
+	for _, g := range otherGrants {
+		ways[string(g)] = presented(g)
+	}
+	for way := range ways {
 		for i, c := range cases {
 			style := []AuthStyle{AuthBasic, AuthPost}[i%2]
 			t.Run(way+"/"+c.name, func(t *testing.T) {
@@ -61,6 +64,9 @@ func TestEveryFailurePresentsOnce(t *testing.T) {
 				profile := profileAt(t, s.url())
 				profile.AuthStyle = style
 				out := ways[way](t, open(t, profile, Options{}))
+				if way == string(GrantClientCredentials) && c.class == GrantDead {
+					c.class = OurFault // nobody else's credential was shown
+				}
 				if out.Class != c.class || (out.Reach != c.reach && c.name != "reset") {
 					t.Errorf("%s at %s (%v), want %s at %s", out.Class, out.Reach, out.Err, c.class, c.reach)
 				}
@@ -104,9 +110,12 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	elsewhere := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, goodBody) })
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		s := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, status) })
-		out := refresh(t, open(t, profileAt(t, s.URL), Options{}))
-		if out.Class != OurFault || out.Status != status {
-			t.Errorf("%d: %s %d %v", status, out.Class, out.Status, out.Err)
+		p := open(t, profileAt(t, s.URL), Options{})
+		for _, g := range append(otherGrants, GrantRefreshToken) {
+			out := presented(g)(t, p)
+			if out.Class != OurFault || out.Status != status {
+				t.Errorf("%s %d: %s %d %v", g, status, out.Class, out.Status, out.Err)
+			}
 		}
 	}
 	if elsewhere.posts.Load() != 0 {

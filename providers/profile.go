@@ -65,6 +65,13 @@ type Profile struct {
 	// FlowTTL is how long a user may take to consent; 0: 10 minutes.
 	FlowTTL time.Duration `yaml:"flow_ttl"`
 
+	// Grants are the ways to a new token set, each tried once the one before it is
+	// dead or the link has no credential for it. None: [refresh_token].
+	Grants []Grant     `yaml:"grants"`
+	APIKey APIKeyGrant `yaml:"api_key"`
+	// LockBy is what a refresh locks. Empty: the link.
+	LockBy LockBy `yaml:"lock_by"`
+
 	Rotation Rotation `yaml:"rotation"`
 	Replay   Replay   `yaml:"replay"`
 	OnReuse  OnReuse  `yaml:"on_reuse"`
@@ -150,6 +157,13 @@ type Profile struct {
 type Rate struct {
 	Limit  int           `yaml:"limit"`
 	Window time.Duration `yaml:"window"`
+}
+
+// APIKeyGrant is how a vendor exchanges an API key for tokens: a POST to token_url
+// that names the key. The zero APIKeyGrant is `grant_type=api_key&api_key=<the key>`.
+type APIKeyGrant struct {
+	GrantType string `yaml:"grant_type"`
+	Parameter string `yaml:"parameter"`
 }
 
 // PreviousLives says whether the previous bearer stays usable after a refresh.

@@ -64,6 +64,12 @@ func TestSeedFacts(t *testing.T) {
 		"R8 astra weekly of ten days":                       astra.KeepAlive == 7*24*time.Hour && astra.RefreshIdle == 10*24*time.Hour,
 		"R8 sdk by day five of seven":                       sdk.KeepAlive == 5*24*time.Hour && sdk.RefreshIdle == 7*24*time.Hour,
 		"R10 akoya holds":                                   akoya.OnDifferentLogin == PolicyHold && astra.OnDifferentLogin == PolicyReplace,
+		"R18 wso2 falls back to the password":               slices.Equal(wso2.Grants, []Grant{GrantRefreshToken, GrantPassword}),
+		"R20 sdk falls back to the API key":                 slices.Equal(sdk.Grants, []Grant{GrantRefreshToken, GrantAPIKey}),
+		"R2 akoya locks the login, wso2 the user":           akoya.LockBy == LockByLogin && wso2.LockBy == LockByUser,
+		"R8 the clocks of others are not known":             akoya.KeepAlive+wso2.KeepAlive+next.KeepAlive == 0,
+		"R9 R16 all prompt":                                 len(akoya.PromptBefore) == 2 && len(sdk.PromptBefore) == 2,
+		"R21 one device's logout kills all of wso2's":       wso2.RevocationScope == RevokesGrant,
 		"R24 nextidentity pins HS256 too":                   slices.Contains(next.IDTokenAlgs, "HS256"),
 	} {
 		if !ok {
@@ -186,7 +192,18 @@ func TestValidateNamesTheField(t *testing.T) {
 		"negative":            {func(p *Profile) { p.MinInterval = -1 }, "op.min_interval"},
 		"fixed of nothing":    {func(p *Profile) { p.BearerExpiry = ExpiryFixed }, "op.access_ttl_default"},
 		"late keep-alive":     {func(p *Profile) { p.KeepAlive, p.RefreshIdle = 2, 2 }, "op.keep_alive"},
-		"rate":                {func(p *Profile) { p.Rate.Limit = 3 }, "op.rate"},
+		"unknown grant":       {func(p *Profile) { p.Grants = []Grant{"device_code"} }, "op.grants: \"device_code\""},
+		"empty grant":         {func(p *Profile) { p.Grants = []Grant{""} }, "op.grants"},
+		"grant twice":         {func(p *Profile) { p.Grants = []Grant{GrantPassword, GrantAPIKey, GrantPassword} }, "password twice"},
+		"public, alone": {func(p *Profile) {
+			p.AuthStyle, p.ClientSecretFile, p.Grants = AuthNone, "", []Grant{GrantClientCredentials}
+		}, "op.grants"},
+		"lock":             {func(p *Profile) { p.LockBy = "tenant" }, "link, login, user"},
+		"key in the grant": {func(p *Profile) { p.APIKey.Parameter = "grant_type" }, "op.api_key"},
+		"key in a scope":   {func(p *Profile) { p.APIKey.Parameter = "scope" }, "op.api_key"},
+		"key in no name":   {func(p *Profile) { p.APIKey.Parameter = "api key" }, "op.api_key"},
+		"no grant type":    {func(p *Profile) { p.APIKey.GrantType = "api key" }, "op.api_key"},
+		"rate":             {func(p *Profile) { p.Rate.Limit = 3 }, "op.rate"},
 	} {
 		p := good()
 		c.change(&p)

@@ -109,6 +109,12 @@ func (p Profile) filled() Profile {
 	p.FlowTTL = cmp.Or(p.FlowTTL, defaultFlowTTL)
 	p.HoldFor = cmp.Or(p.HoldFor, defaultHoldFor)
 	p.CodeAuthStyle = cmp.Or(p.CodeAuthStyle, p.AuthStyle)
+	p.LockBy = cmp.Or(p.LockBy, LockByLink)
+	p.APIKey.GrantType = cmp.Or(p.APIKey.GrantType, string(GrantAPIKey))
+	p.APIKey.Parameter = cmp.Or(p.APIKey.Parameter, string(GrantAPIKey))
+	if len(p.Grants) == 0 {
+		p.Grants = []Grant{GrantRefreshToken}
+	}
 	return p
 }
 

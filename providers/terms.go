@@ -104,3 +104,26 @@ const (
 	Observed   Confidence = "observed"
 	Guessed    Confidence = "guessed"
 )
+
+// Grant is a way to a new token set.
+type Grant string
+
+// An empty Grant is GrantRefreshToken.
+const (
+	GrantRefreshToken      Grant = "refresh_token"      // RFC 6749, 6
+	GrantAPIKey            Grant = "api_key"            // a vendor's own: see APIKeyGrant
+	GrantClientCredentials Grant = "client_credentials" // RFC 6749, 4.4
+	GrantPassword          Grant = "password"           // RFC 6749, 4.3
+)
+
+// LockBy is what two refreshes may not touch at once.
+type LockBy string
+
+// An empty LockBy is LockByLink.
+const (
+	LockByLink LockBy = "link"
+	// LockByLogin: one grant per login at the provider, whoever linked it.
+	LockByLogin LockBy = "login"
+	// LockByUser: one token per user, however many links the user has.
+	LockByUser LockBy = "user"
+)

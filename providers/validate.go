@@ -50,6 +50,7 @@ func (p Profile) Validate(name string) error {
 	}
 	p.checkWords(c)
 	p.checkCredentials(c)
+	p.checkGrants(c)
 	p.checkTimes(c)
 	p.checkIDTokens(c)
 	p.checkURLs(c)
@@ -79,6 +80,7 @@ func (p Profile) checkWords(c *complaints) {
 	oneOf(c, "iss_parameter", p.IssParameter, IssOptional, IssRequired)
 	oneOf(c, "revocation_scope", p.RevocationScope, RevokesToken, RevokesGrant)
 	oneOf(c, "on_different_login", p.OnDifferentLogin, PolicyReplace, PolicyHold, PolicyKeepBoth)
+	oneOf(c, "lock_by", p.LockBy, LockByLink, LockByLogin, LockByUser)
 	oneOf(c, "confidence", p.Confidence, Documented, Observed, Guessed)
 }
 
