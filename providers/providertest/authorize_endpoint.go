@@ -93,6 +93,7 @@ func (a authorization) grant(s *Server, now time.Time, v visit) reply {
 		v.Nonce = ""
 	}
 	f := s.newFamily(a.at.name, v.Sub, []GrantOption{func(t *terms) { *t = v.terms }})
+	f.withheld = a.at.behaviour.RefreshOnce && a.query.Get("prompt") != "consent" && f.owner.granted()
 	answer := a.send(url.Values{"code": {f.code(now, &binding{
 		redirectURI: a.query.Get("redirect_uri"), challenge: a.query.Get("code_challenge"),
 	})}})

@@ -1,7 +1,7 @@
 package providertest
 
 import (
-	"fmt"
+	"crypto"
 	"net/http"
 	"time"
 )
@@ -39,15 +39,19 @@ type Behaviour struct {
 	// Grace tolerates a replay of a consumed token this long after its first
 	// redemption, as long as no refresh token that came of it was redeemed.
 	// Each replay gets a new pair, and earlier pairs stay good; with SamePair it
-	// gets the first pair again.
-	Grace    time.Duration
-	SamePair bool
+	// gets the first pair again, with SameSuccessor the first refresh token beside
+	// fresh bearers.
+	Grace         time.Duration
+	SamePair      bool
+	SameSuccessor bool
 	// UntilSuccessorUsed tolerates a replay until a bearer or refresh token that
 	// came of the first redemption was used. A Grace, if set, bounds it.
 	UntilSuccessorUsed bool
 
 	// SingleActive means one live bearer per subject: issuing one kills the others.
 	SingleActive bool
+	// RefreshEndsBearers makes a refresh end the bearers that its own family had.
+	RefreshEndsBearers bool
 	// SingleGrant means one live family per subject: a new grant ends the others.
 	SingleGrant bool
 	// EarlierBearersDie makes a new grant end the bearers that its subject has; the
@@ -61,12 +65,19 @@ type Behaviour struct {
 	// CodeTTL is the life of authorization codes; zero is ten minutes, the most that
 	// RFC 6749, 4.1.2 recommends.
 	CodeTTL time.Duration
-	// RefreshTTL is the life of each refresh token; zero is for ever.
-	RefreshTTL time.Duration
-	// RefreshExpiryField names the response field with RefreshTTL in seconds; empty sends none.
-	RefreshExpiryField string
+	// A refresh token ends at the first of three ends, each for ever if zero:
+	// RefreshTTL after its issue, RefreshIdle after it was issued or last redeemed,
+	// RefreshAbsolute after the first refresh token of its family.
+	RefreshTTL, RefreshIdle, RefreshAbsolute time.Duration
+	// RefreshExpiryField names the response field with the seconds until the refresh
+	// token ends, AbsoluteExpiryField that with what is left of RefreshAbsolute;
+	// empty sends none.
+	RefreshExpiryField, AbsoluteExpiryField string
 	// OmitRefreshToken leaves the refresh token out of refresh answers. Only with None.
 	OmitRefreshToken bool
+	// RefreshOnce leaves it out of the answer to a code too, while the subject has
+	// another live grant and was not asked with prompt=consent.
+	RefreshOnce bool
 
 	// IDTokens adds an ID token to every answer, IDTTL its life (zero: AccessTTL).
 	IDTokens bool
@@ -83,16 +94,41 @@ type Behaviour struct {
 	DeadStatus      int
 	DeadCode        string
 	DeadDescription string
+	// ExpiredDescription is said of one that outlived itself; empty is DeadDescription.
+	ExpiredDescription string
+	// ErrorsAre200 sends every OAuth error of the token endpoint with status 200;
+	// OKField says in a field "ok" which answers are none.
+	ErrorsAre200, OKField bool
+	// ResourceCode is sent as "code" with the 401 of the data endpoints; zero is none.
+	ResourceCode int
+
+	// ClientCredentials allows RFC 6749, 4.4: a bearer of the client's own, whose sub
+	// is the client_id, and no refresh token.
+	ClientCredentials bool
+	// Password allows RFC 6749, 4.3. Users are logins, which are their subs too, and
+	// passwords; see SetPassword.
+	Password bool
+	Users    map[string]string
+	// APIKeys allows a key of IssueAPIKey to begin a family. It is shown as
+	// APIKeyParam under the grant type APIKeyGrant; both are "api_key" if empty.
+	APIKeys                  bool
+	APIKeyGrant, APIKeyParam string
+
+	// Rate limits the token endpoint; the zero Rate does not.
+	Rate Rate
 
 	// Delay is how long an answer is withheld, after the token was consumed: who
 	// gives up before has spent it.
 	Delay time.Duration
 
-	// AuthStyle is the only client authentication accepted: basic (also if empty) or post.
-	// CodeAuthStyle is the same for authorization codes; empty is AuthStyle.
+	// AuthStyle is the only client authentication accepted: basic (also if empty),
+	// post, private_key_jwt or none. CodeAuthStyle is the same for authorization
+	// codes; empty is AuthStyle.
 	AuthStyle, CodeAuthStyle string
-	// ClientID and ClientSecret are made up if empty; see Endpoints.
+	// ClientID and ClientSecret are made up if empty; see Endpoints and SetSecrets.
 	ClientID, ClientSecret string
+	// ClientKey is the registered public key for private_key_jwt.
+	ClientKey crypto.PublicKey
 
 	// RedirectURIs are registered and matched character by character (RFC 9700,
 	// 2.1). Empty accepts every absolute http or https URI without a fragment.
@@ -122,6 +158,9 @@ func (b Behaviour) withDefaults(name string) Behaviour {
 	set(&b.DeadDescription, "Unknown or invalid refresh token.")
 	set(&b.AuthStyle, "basic")
 	set(&b.CodeAuthStyle, b.AuthStyle)
+	set(&b.ExpiredDescription, b.DeadDescription)
+	set(&b.APIKeyGrant, KindAPIKey)
+	set(&b.APIKeyParam, KindAPIKey)
 	set(&b.ClientID, "regrant-"+name)
 	set(&b.ClientSecret, opaque(48))
 	set(&b.AccessLen, 32)
@@ -136,29 +175,6 @@ func set[T comparable](field *T, value T) {
 		*field = value
 	}
 }
-
-// check refuses what contradicts itself, after withDefaults.
-func (b Behaviour) check() error {
-	switch {
-	case b.OmitRefreshToken && b.Rotation != None:
-		return fmt.Errorf("OmitRefreshToken: a rotating provider that hides the new refresh token can never be refreshed again; set Rotation: None")
-	case b.BearerID && !b.IDTokens:
-		return fmt.Errorf("BearerID: needs IDTokens: true")
-	case !known(b.AuthStyle) || !known(b.CodeAuthStyle):
-		return fmt.Errorf("AuthStyle %q, CodeAuthStyle %q: write basic or post", b.AuthStyle, b.CodeAuthStyle)
-	case b.Alg != "RS256" && b.Alg != "ES256" && b.Alg != "HS256":
-		return fmt.Errorf("alg %q: write RS256, ES256 or HS256", b.Alg)
-	case b.Alg == "HS256" && len(b.ClientSecret) < 32:
-		return fmt.Errorf("ClientSecret: HS256 needs 32 characters or more (RFC 7518, 3.2)")
-	case min(b.AccessLen, b.RefreshLen, b.CodeLen) < 12:
-		return fmt.Errorf("AccessLen, RefreshLen and CodeLen must be 12 or more")
-	case b.AccountsPage < 0:
-		return fmt.Errorf("AccountsPage %d: write 0 for one page of all", b.AccountsPage)
-	}
-	return nil
-}
-
-func known(authStyle string) bool { return authStyle == "basic" || authStyle == "post" }
 
 // signs says whether the provider issues any JWT.
 func (b Behaviour) signs() bool { return b.IDTokens || b.AccessJWT }

@@ -47,9 +47,5 @@ func matchesChallenge(verifier, challenge string) bool {
 
 // proofIn reads the proof, and notes the verifier for Seen.
 func (p *provider) proofIn(form url.Values) proof {
-	shown := proof{redirectURI: form.Get("redirect_uri"), verifier: form.Get("code_verifier")}
-	if shown.verifier != "" {
-		p.verifiers.Store(shown.verifier, nil)
-	}
-	return shown
+	return proof{redirectURI: form.Get("redirect_uri"), verifier: p.shown(form.Get("code_verifier"))}
 }

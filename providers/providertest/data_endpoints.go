@@ -15,7 +15,7 @@ const manyAccounts = 10_000
 func (s *Server) serveResource(p *provider, w http.ResponseWriter, r *http.Request) {
 	f, ok := s.admit(p, r)
 	if !ok {
-		badBearer().send(w)
+		p.badBearer().send(w)
 		return
 	}
 	reply{status: http.StatusOK, body: map[string]any{"sub": f.owner.sub}}.send(w)
@@ -37,9 +37,12 @@ func (p *provider) bearerOf(r *http.Request) (*bearer, bool) {
 	return held, known && strings.EqualFold(scheme, "Bearer")
 }
 
-func badBearer() reply {
+func (p *provider) badBearer() reply {
 	a := oauthError(http.StatusUnauthorized, "invalid_token", "The access token expired or was revoked.")
 	a.header = map[string]string{"WWW-Authenticate": `Bearer error="invalid_token"`}
+	if code := p.behaviour.ResourceCode; code != 0 {
+		a.body["code"] = code
+	}
 	return a
 }
 
@@ -47,7 +50,7 @@ func badBearer() reply {
 func (s *Server) serveUserinfo(p *provider, r *http.Request) reply {
 	f, ok := s.admit(p, r)
 	if !ok {
-		return badBearer()
+		return p.badBearer()
 	}
 	body := maps.Clone(f.terms.Claims)
 	if body == nil {
@@ -67,7 +70,7 @@ func (s *Server) serveCustomer(p *provider, r *http.Request) reply {
 	f, ok := s.admit(p, r)
 	switch {
 	case !ok:
-		return badBearer()
+		return p.badBearer()
 	case f.terms.Customer == "":
 		return reply{status: http.StatusNotFound, body: map[string]any{"message": "no customer"}}
 	}
@@ -82,7 +85,7 @@ func (s *Server) serveAccounts(p *provider, r *http.Request) reply {
 	}
 	f, ok := s.admit(p, r)
 	if !ok {
-		return badBearer()
+		return p.badBearer()
 	}
 	ids, next := f.terms.page(offset, p.behaviour.AccountsPage)
 	answer := accountsReply(ids, "")

@@ -11,11 +11,11 @@ func (s *Server) serveDiscovery(p *provider, _ *http.Request) reply {
 		"issuer": at.Issuer, "authorization_endpoint": at.AuthorizeURL, "token_endpoint": at.TokenURL,
 		"userinfo_endpoint": at.UserinfoURL, "jwks_uri": at.JWKSURL, "revocation_endpoint": at.RevocationURL,
 		"response_types_supported":                       []string{"code"},
-		"grant_types_supported":                          []string{KindCode, KindRefresh},
+		"grant_types_supported":                          p.behaviour.grantTypes(),
 		"subject_types_supported":                        []string{"public"},
 		"code_challenge_methods_supported":               []string{"S256"},
 		"id_token_signing_alg_values_supported":          []string{at.Alg},
-		"token_endpoint_auth_methods_supported":          []string{"client_secret_" + at.AuthStyle},
+		"token_endpoint_auth_methods_supported":          []string{authMethods[at.AuthStyle]},
 		"authorization_response_iss_parameter_supported": !p.behaviour.OmitIss,
 	}
 	return reply{status: http.StatusOK, body: body, forged: func(f *Fault) (reply, error) {
@@ -24,4 +24,18 @@ func (s *Server) serveDiscovery(p *provider, _ *http.Request) reply {
 		}
 		return reply{status: http.StatusOK, body: body}, nil
 	}}
+}
+
+func (b Behaviour) grantTypes() []string {
+	types := []string{KindCode, KindRefresh}
+	if b.ClientCredentials {
+		types = append(types, KindClient)
+	}
+	if b.Password {
+		types = append(types, KindPassword)
+	}
+	if b.APIKeys {
+		types = append(types, b.APIKeyGrant)
+	}
+	return types
 }

@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -23,18 +24,31 @@ func (g Grant) String() string { return fmt.Sprintf("grant %s at %s", g.Family, 
 func (s *Server) Issue(provider, sub string, options ...GrantOption) Grant {
 	now := s.cfg.Clock()
 	f := s.newFamily(provider, sub, options)
-	f.takeOver()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	first, err := f.mint(now, f.grow(now))
+	f.takeOver(now)
+	first, err := f.begin(now)
 	if err != nil {
 		panic("providertest: " + err.Error()) // our own key signs: this cannot fail
 	}
+	ends, _ := f.endsOf(first.refresh)
 	return Grant{
 		Family: f.id, Provider: provider, Sub: sub, Scope: f.terms.Scope,
 		AccessToken: first.access, RefreshToken: first.refresh.text, IDToken: first.id,
-		Bearer: first.held.text, ExpiresAt: first.held.expires, RefreshExpiresAt: first.refresh.expires,
+		Bearer: first.held.text, ExpiresAt: first.held.expires, RefreshExpiresAt: ends,
 	}
+}
+
+// begin issues the family's first tokens.
+func (f *family) begin(now time.Time) (*pair, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mint(now, f.grow(now))
+}
+
+// ForeignLogin is another client of the same application that logs in with the
+// login's password: where one bearer or one grant per subject is live, ours dies.
+// It is not in the ledger, which is for what our client presents.
+func (s *Server) ForeignLogin(provider, login string, options ...GrantOption) Grant {
+	return s.Issue(provider, login, options...)
 }
 
 // IssueCode makes an authorization code without an authorize request, and returns
@@ -64,22 +78,33 @@ func (s *Server) newFamily(provider, sub string, options []GrantOption) *family 
 	return f
 }
 
+// granted says whether a grant of the subject is alive.
+func (a *account) granted() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.families, func(f *family) bool {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return f.end == alive
+	})
+}
+
 // takeOver enters f as a live grant of its subject and ends what may not stand
 // beside it. The family's own lock is not held.
-func (f *family) takeOver() {
+func (f *family) takeOver(now time.Time) {
 	f.owner.mu.Lock()
 	defer f.owner.mu.Unlock()
 	if f.at.behaviour.SingleGrant {
 		for _, earlier := range f.owner.families {
 			earlier.finish()
 		}
-		f.owner.families = nil
 	}
 	if f.at.behaviour.EarlierBearersDie {
 		for _, earlier := range f.owner.families {
 			earlier.kill()
 		}
 	}
+	f.owner.families = slices.DeleteFunc(f.owner.families, func(earlier *family) bool { return earlier.outlived(now) })
 	f.owner.families = append(f.owner.families, f)
 }
 
@@ -96,6 +121,11 @@ func (s *Server) Kill(family string) bool {
 func (f *family) kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.endBearers()
+}
+
+// endBearers leaves the refresh tokens good; the lock is held.
+func (f *family) endBearers() {
 	for _, b := range f.bearers {
 		b.killed = true
 	}
@@ -110,6 +140,24 @@ func (s *Server) KillGrant(family string) bool {
 		f.finish()
 	}
 	return ok
+}
+
+// RevokeAtSite ends all grants of the login, as its user can at the provider's own
+// site without notice to anybody, and returns how many were alive.
+func (s *Server) RevokeAtSite(provider, login string) int {
+	known, ok := s.provider(provider).accounts.Load(login)
+	if !ok {
+		return 0
+	}
+	owner, ended := known.(*account), 0
+	owner.mu.Lock()
+	defer owner.mu.Unlock()
+	for _, f := range owner.families {
+		if f.finish() {
+			ended++
+		}
+	}
+	return ended
 }
 
 // revoke is RFC 7009 for any token of the family.

@@ -39,6 +39,15 @@ type batch struct {
 type outcomeLine struct {
 	N       int     `json:"n"`
 	Outcome Outcome `json:"outcome"`
+	Family  string  `json:"family,omitempty"` // only if it began with this
+}
+
+func (p *Presentation) outcomeLine() outcomeLine {
+	line := outcomeLine{N: p.N, Outcome: p.Outcome}
+	if begins(p.Kind) {
+		line.Family = p.Family
+	}
+	return line
 }
 
 // openJournal continues the file at path or begins it. A torn last line is cut
@@ -82,7 +91,7 @@ func (j *journal) arrival(p *Presentation) error {
 func (j *journal) outcome(p *Presentation, o Outcome) error {
 	p.Outcome = o
 	j.mu.Lock()
-	b, err := j.join(outcomeLine{N: p.N, Outcome: o})
+	b, err := j.join(p.outcomeLine())
 	j.mu.Unlock()
 	if err != nil {
 		return err

@@ -52,11 +52,12 @@ func (l *Ledger) Presentations(f Filter) []Presentation {
 }
 
 // PerToken counts presentations of each credential, whatever their outcome.
-// Credentials that this server never issued are left out.
+// Credentials that this server never issued are left out, and those that may be
+// shown as often as one likes: passwords, API keys and the client's own.
 func (l *Ledger) PerToken() map[TokenKey]int {
 	counts := map[TokenKey]int{}
 	for _, p := range l.presentations {
-		if p.Family != "" {
+		if p.Family != "" && !begins(p.Kind) {
 			counts[TokenKey{p.Family, p.Serial}]++
 		}
 	}
@@ -100,6 +101,7 @@ func appendLine(seen []Presentation, at map[int]int, line []byte) ([]Presentatio
 	}
 	if i, arrived := at[p.N]; arrived {
 		seen[i].Outcome = p.Outcome
+		set(&seen[i].Family, p.Family)
 		return seen, nil
 	}
 	if p.Kind == "" {

@@ -93,7 +93,7 @@ func TestNothingHappensBeforeItIsOnDisk(t *testing.T) {
 	b := start(t, Behaviour{})
 	g := b.Issue("op", "alice")
 	syncing, goOn := make(chan struct{}), make(chan struct{})
-	b.journal.sync = func() error {
+	b.record.(*journal).sync = func() error {
 		syncing <- struct{}{}
 		<-goOn
 		return nil
@@ -123,7 +123,7 @@ func TestAServerThatCannotWriteItsLedgerDoesNothing(t *testing.T) {
 	b := start(t, Behaviour{})
 	g := b.Issue("op", "alice")
 	var healthy atomic.Bool
-	b.journal.sync = func() error {
+	b.record.(*journal).sync = func() error {
 		if healthy.Load() {
 			return nil
 		}

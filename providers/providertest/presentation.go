@@ -26,6 +26,8 @@ const (
 	Malformed Outcome = "malformed"
 	// Unprocessed: a fault before consumption ended the request.
 	Unprocessed Outcome = "unprocessed"
+	// Throttled: answered 429 by Rate or Throttle; nothing was looked at.
+	Throttled Outcome = "throttled"
 	// Open is the missing outcome of a request that is still being served, or
 	// was when the server's process ended.
 	Open Outcome = ""
@@ -33,10 +35,16 @@ const (
 
 // Kinds of credential.
 const (
-	KindRefresh = "refresh_token"
-	KindCode    = "authorization_code"
-	KindOther   = "other"
+	KindRefresh  = "refresh_token"
+	KindCode     = "authorization_code"
+	KindPassword = "password"
+	KindClient   = "client_credentials"
+	KindAPIKey   = "api_key" // whatever Behaviour.APIKeyGrant calls it
+	KindOther    = "other"
 )
+
+// standardGrants are the grant types that are not for an API key.
+var standardGrants = []string{KindRefresh, KindCode, KindPassword, KindClient}
 
 // Presentation is one arrival of a credential at a token endpoint.
 type Presentation struct {
@@ -46,12 +54,18 @@ type Presentation struct {
 	At time.Time `json:"at"`
 	// Provider is the one whose endpoint was asked.
 	Provider string `json:"provider"`
-	// Family is empty for a credential that this server never issued.
+	// Family is empty for a credential that this server never issued. A password,
+	// an API key and the client's own credential have none until their outcome: then
+	// it is the one that they began.
 	Family string `json:"family,omitempty"`
 	// Serial says which refresh token of the family, from 1; 0 is the code.
 	Serial int    `json:"serial"`
 	Kind   string `json:"kind"`
-	// Token is the credential's fingerprint.
+	// Sub is whose password or API key it is, if it is anybody's; the client_id for the
+	// client's own. Empty for codes and refresh tokens.
+	Sub string `json:"sub,omitempty"`
+	// Token is the fingerprint of a code or refresh token. A password has none here:
+	// it could be guessed from it.
 	Token   string  `json:"token,omitempty"`
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Fault is the scripted fault that this request met, like "after hang".
@@ -60,14 +74,14 @@ type Presentation struct {
 
 // Filter chooses presentations; a zero field matches all.
 type Filter struct {
-	Provider, Family, Kind string
-	Serial                 int
-	Outcome                Outcome
+	Provider, Family, Kind, Sub string
+	Serial                      int
+	Outcome                     Outcome
 }
 
 func (f Filter) matches(p Presentation) bool {
 	return matches(f.Provider, p.Provider) && matches(f.Family, p.Family) && matches(f.Kind, p.Kind) &&
-		matches(f.Serial, p.Serial) && matches(f.Outcome, p.Outcome)
+		matches(f.Sub, p.Sub) && matches(f.Serial, p.Serial) && matches(f.Outcome, p.Outcome)
 }
 
 func matches[T comparable](want, got T) bool {

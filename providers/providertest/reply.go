@@ -55,9 +55,21 @@ func oauthError(status int, code, description string) reply {
 	return reply{status: status, body: body}
 }
 
-func (p *provider) deadToken() reply {
-	b := p.behaviour
-	return oauthError(b.DeadStatus, b.DeadCode, b.DeadDescription)
+func (p *provider) deadToken(description string) reply {
+	return oauthError(p.behaviour.DeadStatus, p.behaviour.DeadCode, description)
+}
+
+// phrase puts an answer of the token endpoint into the form that this provider's
+// answers have.
+func (p *provider) phrase(a reply) reply {
+	_, refused := a.body["error"]
+	if refused && p.behaviour.ErrorsAre200 {
+		a.status, a.header = http.StatusOK, nil
+	}
+	if p.behaviour.OKField {
+		a.body["ok"] = !refused
+	}
+	return a
 }
 
 func (p *provider) unknownClient() reply {
@@ -75,11 +87,9 @@ func (f *family) grantReply(now time.Time, req tokenRequest, issued *pair) reply
 		"access_token": issued.access, "token_type": "Bearer",
 		"expires_in": int((b.AccessTTL - now.Sub(issued.issued)).Seconds()),
 	}
-	if !b.OmitRefreshToken || req.kind == KindCode {
+	if f.shows(req.kind) {
 		body["refresh_token"] = issued.refresh.text
-		if b.RefreshExpiryField != "" && !issued.refresh.expires.IsZero() {
-			body[b.RefreshExpiryField] = int(issued.refresh.expires.Sub(now).Seconds())
-		}
+		f.addEnds(now, issued.refresh, body)
 	}
 	if issued.id != "" {
 		body["id_token"] = issued.id
@@ -88,4 +98,27 @@ func (f *family) grantReply(now time.Time, req tokenRequest, issued *pair) reply
 		body["scope"] = f.terms.Scope
 	}
 	return reply{status: http.StatusOK, body: body, forged: f.forger(now, body)}
+}
+
+// shows says whether the answer to this kind of grant has a refresh token.
+func (f *family) shows(kind string) bool {
+	switch kind {
+	case KindClient:
+		return false // RFC 6749, 4.4.3
+	case KindRefresh:
+		return !f.at.behaviour.OmitRefreshToken
+	}
+	return !f.withheld
+}
+
+// addEnds says in seconds when the refresh token and the consent end.
+func (f *family) addEnds(now time.Time, c *credential, body map[string]any) {
+	b := f.at.behaviour
+	token, consent := f.endsOf(c)
+	if b.RefreshExpiryField != "" && !token.IsZero() {
+		body[b.RefreshExpiryField] = int(token.Sub(now).Seconds())
+	}
+	if b.AbsoluteExpiryField != "" {
+		body[b.AbsoluteExpiryField] = int(consent.Sub(now).Seconds())
+	}
 }

@@ -1,7 +1,6 @@
 package providertest
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,6 +17,8 @@ type tokenRequest struct {
 	given   string      // the credential as presented
 	known   *credential // nil for one that this provider never issued
 	proof   proof       // that a code is bound to
+	login   string      // of a grant that begins a family; empty: nobody's
+	scope   string      // asked for with it
 	client  bool        // client authentication is good
 	problem string      // why it is malformed, or empty
 }
@@ -38,14 +39,28 @@ func (p *provider) readTokenRequest(w http.ResponseWriter, r *http.Request) toke
 	case KindCode:
 		req.kind, req.given = KindCode, form.Get("code")
 		req.proof = p.proofIn(form)
+	default:
+		p.readLogin(&req, form)
 	}
-	if req.kind != KindOther && req.given == "" {
-		req.problem = "the credential is missing"
+	switch req.kind {
+	case KindRefresh:
+		req.lacks(form, "refresh_token")
+	case KindCode:
+		req.lacks(form, "code")
 	}
 	if c, ok := p.credential(req.given); ok && (c.serial == 0) == (req.kind == KindCode) {
 		req.known = c
 	}
 	return req
+}
+
+// lacks makes the request malformed unless all these parameters have a value.
+func (r *tokenRequest) lacks(form url.Values, names ...string) {
+	for _, name := range names {
+		if form.Get(name) == "" {
+			r.problem = "a parameter is missing: " + name
+		}
+	}
 }
 
 // readForm reads the body's form, never the query's, and refuses repeated
@@ -63,32 +78,6 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return r.PostForm, nil
 }
 
-// styleFor is how the client must authenticate for this request.
-func (p *provider) styleFor(form url.Values) string {
-	if form.Get("grant_type") == KindCode {
-		return p.behaviour.CodeAuthStyle
-	}
-	return p.behaviour.AuthStyle
-}
-
-// authenticated accepts the registered client in this style only (RFC 6749,
-// 2.3.1): both styles at once are neither.
-func (p *provider) authenticated(r *http.Request, form url.Values, style string) bool {
-	id, password, basic := r.BasicAuth()
-	if style == "post" {
-		return !basic && p.registered(form.Get("client_id"), form.Get("client_secret"))
-	}
-	id, errID := url.QueryUnescape(id)
-	password, errPassword := url.QueryUnescape(password)
-	return basic && errID == nil && errPassword == nil && !form.Has("client_secret") && p.registered(id, password)
-}
-
-func (p *provider) registered(id, password string) bool {
-	b := p.behaviour
-	return subtle.ConstantTimeCompare([]byte(id), []byte(b.ClientID)) == 1 &&
-		subtle.ConstantTimeCompare([]byte(password), []byte(b.ClientSecret)) == 1
-}
-
 // family is empty for an unknown credential.
 func (r tokenRequest) family() string {
 	if r.known == nil {
@@ -101,7 +90,7 @@ func (r tokenRequest) family() string {
 func (r tokenRequest) presentation(s *Server, p *provider, fault *Fault) *Presentation {
 	seen := &Presentation{
 		At: s.cfg.Clock(), Provider: p.name, Family: r.family(), Kind: r.kind,
-		Token: secret.New(r.given).Fingerprint(), Fault: fault.String(),
+		Sub: r.login, Token: secret.New(r.given).Fingerprint(), Fault: fault.String(),
 	}
 	if r.known != nil {
 		seen.Serial = r.known.serial

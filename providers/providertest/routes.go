@@ -76,9 +76,9 @@ func (s *Server) answering(at Endpoint, decide answerer) handler {
 func (s *Server) serveRedirected(p *provider, w http.ResponseWriter, r *http.Request) {
 	seen := p.readTokenRequest(w, r).presentation(s, p, nil)
 	seen.Fault = "followed redirect"
-	s.must(s.journal.arrival(seen))
+	s.must(s.record.arrival(seen))
 	s.settle(seen, Refused)
-	p.deadToken().send(w)
+	p.deadToken(p.behaviour.DeadDescription).send(w)
 }
 
 // serveRevocation is RFC 7009: 200 also for what is not known.

@@ -18,6 +18,11 @@ type Config struct {
 	// Dir holds the ledger, LedgerName. A ledger that is there is continued.
 	// Empty is a temporary directory that Close removes.
 	Dir string
+	// Volatile keeps the ledger in memory alone and touches no file: for the months
+	// and the half a million requests of a simulated life. Of each family it knows
+	// the newest tokens and those that are good; older ones are like tokens that were
+	// never issued, also to Issued.
+	Volatile bool
 	// Addr to listen on; empty is 127.0.0.1 and a free port.
 	Addr string
 	// Listener to serve on instead of Addr, which is then not looked at; nil
@@ -39,7 +44,7 @@ type Server struct {
 	cfg       Config
 	url       string
 	http      *http.Server
-	journal   *journal
+	record    recorder
 	temporary string // directory to remove, if any
 	providers map[string]*provider
 	families  sync.Map // id → *family
@@ -98,24 +103,36 @@ func (s *Server) prepare() error {
 		return errors.New("no Providers in the Config; take one from Named")
 	}
 	for name, b := range s.cfg.Providers {
-		p, err := newProvider(s.url, name, b.withDefaults(name))
+		p, err := newProvider(s.url, name, b.withDefaults(name), s.cfg)
 		if err != nil {
 			return fmt.Errorf("provider %s: %w", name, err)
 		}
 		s.providers[name] = p
+		s.SetSecrets(name, p.behaviour.ClientSecret)
+		for login, password := range b.Users {
+			s.SetPassword(name, login, password)
+		}
 	}
-	return s.openJournal()
+	return s.openRecord()
 }
 
-func (s *Server) openJournal() (err error) {
+func (s *Server) openRecord() (err error) {
+	if s.cfg.Volatile {
+		s.record = &volatile{}
+		return nil
+	}
 	if s.cfg.Dir == "" {
 		if s.temporary, err = os.MkdirTemp("", "providertest-"); err != nil {
 			return err
 		}
 		s.cfg.Dir = s.temporary
 	}
-	s.journal, err = openJournal(s.LedgerPath())
-	return err
+	journal, err := openJournal(s.LedgerPath())
+	if err != nil {
+		return err
+	}
+	s.record = journal
+	return nil
 }
 
 // URL is the server's address, without a path.
@@ -124,11 +141,16 @@ func (s *Server) URL() string { return s.url }
 // Endpoints of one provider.
 func (s *Server) Endpoints(provider string) Endpoints { return s.provider(provider).endpoints }
 
-// LedgerPath is the ledger's file.
+// LedgerPath is the ledger's file; a volatile server has none.
 func (s *Server) LedgerPath() string { return filepath.Join(s.cfg.Dir, LedgerName) }
 
 // Ledger reads from disk what is durable now.
-func (s *Server) Ledger() (*Ledger, error) { return OpenLedger(s.LedgerPath()) }
+func (s *Server) Ledger() (*Ledger, error) {
+	if v, ok := s.record.(*volatile); ok {
+		return v.ledger(), nil
+	}
+	return OpenLedger(s.LedgerPath())
+}
 
 // JWKSDown makes all JWKS endpoints answer 503, or stops doing so.
 func (s *Server) JWKSDown(down bool) { s.jwksDown.Store(down) }
@@ -147,7 +169,7 @@ func (s *Server) close() error {
 		err = errors.Join(err, s.serveErr)
 	}
 	s.requests.Wait()
-	err = errors.Join(err, s.journal.close())
+	err = errors.Join(err, s.record.close())
 	if s.temporary != "" {
 		err = errors.Join(err, os.RemoveAll(s.temporary))
 	}

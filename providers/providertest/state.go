@@ -33,14 +33,9 @@ func (f *family) state(s *Server) FamilyState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	state := FamilyState{
-		ID: f.id, Provider: f.at.name, Sub: f.owner.sub, Serial: len(f.refresh),
+		ID: f.id, Provider: f.at.name, Sub: f.owner.sub, Serial: f.grown, Redeemed: f.redeemed,
 		Revoked: f.end == revokedForReuse, Killed: f.end == killed,
 		Uses: f.uses, Denied: f.denied,
-	}
-	for _, c := range f.refresh {
-		if !c.redeemed.IsZero() {
-			state.Redeemed++
-		}
 	}
 	for _, b := range f.bearers {
 		if b.good(now) {
@@ -78,8 +73,9 @@ func (s *Server) Revoked(providers ...string) int {
 	return total
 }
 
-// Issued lists every refresh token, code, access token, ID token, browser session
-// and client secret of this server in clear: what a leak scan looks for, with Seen.
+// Issued lists every refresh token, code, access token, ID token, browser session,
+// client secret, password and API key of this server in clear: what a leak scan
+// looks for, with Seen.
 func (s *Server) Issued() []string {
 	var all []string
 	collect := func(text, _ any) bool {
@@ -87,20 +83,23 @@ func (s *Server) Issued() []string {
 		return true
 	}
 	for _, p := range s.providers {
-		all = append(all, p.behaviour.ClientSecret)
+		p.shared.Range(collect)
 		p.credentials.Range(collect)
 		p.tokens.Range(collect)
+		if p.forgets {
+			p.bearers.Range(collect)
+		}
 		p.sessions.Range(collect)
 	}
 	return all
 }
 
-// Seen lists every PKCE verifier that a client showed, good or not: secrets that
-// are not ours and have no business elsewhere either.
+// Seen lists every PKCE verifier, password and API key that a client showed, good
+// or not: secrets that are not ours and have no business elsewhere either.
 func (s *Server) Seen() []string {
 	var all []string
 	for _, p := range s.providers {
-		p.verifiers.Range(func(text, _ any) bool {
+		p.seen.Range(func(text, _ any) bool {
 			all = append(all, text.(string))
 			return true
 		})

@@ -11,7 +11,7 @@ func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request)
 	req := p.readTokenRequest(w, r)
 	fault := p.script.take(TokenEndpoint, req.family())
 	seen := req.presentation(s, p, fault)
-	s.must(s.journal.arrival(seen))
+	s.must(s.record.arrival(seen))
 	if fault.strikes(Before) {
 		s.hold(fault, *seen)
 		if fault.Kind != Delay {
@@ -20,44 +20,70 @@ func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request)
 			return
 		}
 	}
-	outcome, answer := s.answer(p, req)
-	s.settle(seen, outcome)
+	decided := s.decide(p, req)
+	if decided.began != nil {
+		seen.Family = decided.began.id
+	}
+	s.settle(seen, decided.outcome)
 	s.wait(p.behaviour.Delay)
 	if fault.strikes(After) {
 		s.hold(fault, *seen)
-		s.strike(w, r, fault, answer)
+		s.strike(w, r, fault, decided.answer)
 		return
 	}
-	answer.send(w)
+	decided.answer.send(w)
 }
 
-// answer decides about the request and phrases the decision.
-func (s *Server) answer(p *provider, req tokenRequest) (Outcome, reply) {
+// decision is what becomes of a token request.
+type decision struct {
+	outcome Outcome
+	answer  reply
+	began   *family // by a credential that is of no family itself
+}
+
+// decide carries the decision out and phrases it as this provider does.
+func (s *Server) decide(p *provider, req tokenRequest) decision {
+	if rest := p.limiter.wait(s.cfg.Clock()); rest > 0 {
+		return decision{outcome: Throttled, answer: tooMany(rest)}
+	}
+	decided := s.judge(p, req)
+	decided.answer = p.phrase(decided.answer)
+	return decided
+}
+
+func (s *Server) judge(p *provider, req tokenRequest) decision {
 	switch {
 	case req.problem != "":
-		return Malformed, oauthError(http.StatusBadRequest, "invalid_request", req.problem)
+		return decision{outcome: Malformed, answer: oauthError(http.StatusBadRequest, "invalid_request", req.problem)}
 	case !req.client:
-		return Client, p.unknownClient()
+		return decision{outcome: Client, answer: p.unknownClient()}
 	case req.kind == KindOther:
-		return Refused, oauthError(http.StatusBadRequest, "unsupported_grant_type", "")
+		return decision{outcome: Refused, answer: oauthError(http.StatusBadRequest, "unsupported_grant_type", "")}
+	case begins(req.kind):
+		return s.logIn(p, req)
 	case req.known == nil:
-		return Refused, p.deadToken()
+		return decision{outcome: Refused, answer: p.deadToken(p.behaviour.DeadDescription)}
 	}
+	return s.present(p, req)
+}
+
+// present is for what this provider issued.
+func (s *Server) present(p *provider, req tokenRequest) decision {
 	now, f := s.cfg.Clock(), req.known.of
 	outcome, pair, err := f.present(now, req.known, req.proof)
 	s.must(err)
 	if pair == nil {
-		return outcome, p.deadToken()
+		return decision{outcome: outcome, answer: p.deadToken(f.whyDead(now, req.known))}
 	}
 	if req.kind == KindCode {
-		f.takeOver()
+		f.takeOver(now)
 	}
-	return outcome, f.grantReply(now, req, pair)
+	return decision{outcome: outcome, answer: f.grantReply(now, req, pair)}
 }
 
 // settle puts the outcome on disk and into the log.
 func (s *Server) settle(seen *Presentation, outcome Outcome) {
-	s.must(s.journal.outcome(seen, outcome))
+	s.must(s.record.outcome(seen, outcome))
 	s.cfg.Log.Debug("presentation", "n", seen.N, "provider", seen.Provider, "family", seen.Family,
 		"serial", seen.Serial, "kind", seen.Kind, "outcome", string(outcome), "fault", seen.Fault)
 }

@@ -121,7 +121,7 @@ func (f *family) accessToken(now time.Time) (string, error) {
 
 // note keeps a token for Issued.
 func (p *provider) note(token string, err error) (string, error) {
-	if err == nil {
+	if err == nil && !p.forgets {
 		p.tokens.Store(token, nil)
 	}
 	return token, err
