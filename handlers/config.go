@@ -28,6 +28,7 @@ type Provider interface {
 type Refresher interface {
 	Profile() providers.Profile
 	Deadline() time.Duration
+	DeadlineFor(g providers.Grant) time.Duration
 	Refresh(ctx context.Context, r providers.Request) providers.Outcome
 	Verify(ctx context.Context, a *providers.Answer, known providers.Identity) (providers.Verified, error)
 	Bearer(a *providers.Answer) secret.Value
@@ -94,7 +95,10 @@ type Config struct {
 	// Forward publishes an input: what the logout of a user asks of the user's other
 	// links. nil: such a logout waits.
 	Forward func(ctx context.Context, m events.Message) error
-	Budget  budget.Budget
+	// Credentials asks the owner of a user's session for what it has in memory, for one
+	// presentation. nil: nobody is asked, as if nobody answered.
+	Credentials func(ctx context.Context, a events.Address, generation uint64) (Credential, error)
+	Budget      budget.Budget
 	// Clock is this host's clock. StoreClock asks the store for its own; it may fail.
 	Clock      func() time.Time
 	StoreClock func(context.Context) (time.Time, error)
@@ -164,12 +168,17 @@ func RulesOf(p providers.Profile, deadline time.Duration, b budget.Budget) links
 	case providers.ReplayUntilSuccessorUsed:
 		replay = links.UntilSuccessorUsed
 	}
+	grants := make([]links.GrantType, len(p.Grants))
+	for i, g := range p.Grants {
+		grants[i] = links.GrantType(g)
+	}
 	return links.Rules{
 		Replay: replay, Window: p.Replay.Window, LastChance: p.LastChance, Deadline: deadline,
 		MinInterval: p.MinInterval, RenewAt: p.RenewAt, RenewMargin: p.RenewMargin,
 		KeepAlive: p.KeepAlive, PromptBefore: p.PromptBefore,
 		RetryBase: b.LockTTL / 10, RetryMax: b.LockTTL * 30,
-		PreviousStillValid: p.PreviousLives(),
+		PreviousStillValid: p.PreviousLives(), SingleActive: p.NewRefreshInvalidatesOldAccess,
+		Grants: grants, FreshWindow: b.LockTTL * 60,
 	}
 }
 

@@ -192,6 +192,8 @@ func (a *asker) CheckIss(iss string) error                    { return nil }
 func (a *asker) CodeDeadline() time.Duration                  { return a.c.budget.DeadlineOnce }
 func (a *asker) RevokesTokensOnly() bool                      { return a.revokable }
 
+func (a *asker) DeadlineFor(providers.Grant) time.Duration { return a.Deadline() }
+
 func (a *asker) Deadline() time.Duration {
 	if a.c.rules.Replay.Kind == providers.ReplayForbidden {
 		return a.c.budget.DeadlineOnce

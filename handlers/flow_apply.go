@@ -166,7 +166,11 @@ func (h *Handlers) inherit(l links.Link, f consents.Flow, t *links.Tokens, g *li
 		return
 	}
 	g.ClaimsChanged = changed(old.Claims, t.Claims)
-	if t.Refresh.IsZero() && l.Subject != "" && l.Subject == f.Found.Subject {
+	if l.Subject == "" || l.Subject != f.Found.Subject {
+		return
+	}
+	t.APIKey, g.APIKey = old.APIKey, !old.APIKey.IsZero()
+	if t.Refresh.IsZero() {
 		t.Refresh = old.Refresh
 		g.Refreshable = !t.Refresh.IsZero()
 	}

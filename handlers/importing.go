@@ -87,10 +87,24 @@ func (im *Importer) check(in ImportLine) error {
 		return &BadLine{"id_token", "is missing: it is this provider's bearer"}
 	case profile.Bearer != providers.BearerID && in.Access.IsZero():
 		return &BadLine{"access_token", "is missing"}
-	case in.Refresh.IsZero():
+	case in.Refresh.IsZero() && !renewableWithout(profile, in):
 		return &BadLine{"refresh_token", "is missing: the link could never be refreshed"}
+	case !in.APIKey.IsZero() && !slices.Contains(profile.Grants, providers.GrantAPIKey):
+		return &BadLine{"api_key", "is of no use: the provider's grants do not name api_key"}
 	}
 	return nil
+}
+
+// renewableWithout says whether a link without a refresh token can be renewed.
+func renewableWithout(p providers.Profile, in ImportLine) bool {
+	return slices.ContainsFunc(p.Grants, func(g providers.Grant) bool {
+		switch g {
+		case providers.GrantAPIKey:
+			return !in.APIKey.IsZero()
+		default:
+			return g != providers.GrantRefreshToken
+		}
+	})
 }
 
 // Import makes the link of a checked line: the claim on its login first, then
@@ -155,7 +169,7 @@ func (im *Importer) vacant(ctx context.Context, owner events.Address, by links.L
 
 func (im *Importer) link(in ImportLine) (links.Link, error) {
 	p := im.Profiles[in.Provider]
-	t := links.Tokens{Access: in.Access, Refresh: in.Refresh, ID: in.ID, Type: "Bearer", Subject: in.Sub}
+	t := links.Tokens{Access: in.Access, Refresh: in.Refresh, ID: in.ID, APIKey: in.APIKey, Type: "Bearer", Subject: in.Sub}
 	l := links.Link{Address: in.Address, User: in.User, Nickname: in.Nickname, ClientID: p.ClientID}
 	if in.Sub != "" {
 		t.Issuer = cmp.Or(p.IssOverride, p.Issuer) // what its ID tokens say
@@ -171,7 +185,7 @@ func (im *Importer) link(in ImportLine) (links.Link, error) {
 	}
 	now := im.Clock()
 	g := links.Grant{
-		Fingerprint: bearer.Fingerprint(), Refreshable: true, Scopes: in.Scopes, IssuedAt: now.Round(0),
+		Fingerprint: bearer.Fingerprint(), Refreshable: !in.Refresh.IsZero(), APIKey: !in.APIKey.IsZero(), Scopes: in.Scopes, IssuedAt: now.Round(0),
 		ExpiresAt: in.ExpiresAt, RefreshExpiresAt: in.RefreshExpiresAt, Sealed: sealed,
 	}
 	// The life of an imported bearer began at some unknown time before: no minimum interval applies.

@@ -18,7 +18,7 @@ import (
 type ImportLine struct {
 	events.Address
 	User, Nickname, Sub         string
-	Access, Refresh, ID         secret.Value
+	Access, Refresh, ID, APIKey secret.Value
 	ExpiresAt, RefreshExpiresAt time.Time
 	Scopes                      []string
 }
@@ -35,6 +35,7 @@ type importText struct {
 	AccessToken      string     `json:"access_token"`
 	RefreshToken     string     `json:"refresh_token"`
 	IDToken          string     `json:"id_token"`
+	APIKey           string     `json:"api_key"`
 	ExpiresAt        importTime `json:"expires_at"`
 	RefreshExpiresAt importTime `json:"refresh_expires_at"`
 	Scope            string     `json:"scope"`
@@ -66,7 +67,7 @@ func ParseImportLine(text []byte) (ImportLine, error) {
 	return ImportLine{
 		Address: events.Address{Tenant: in.Tenant, Provider: in.Provider, Link: in.Link},
 		User:    in.User, Nickname: in.Nickname, Sub: in.Sub,
-		Access: secret.New(in.AccessToken), Refresh: secret.New(in.RefreshToken), ID: secret.New(in.IDToken),
+		Access: secret.New(in.AccessToken), Refresh: secret.New(in.RefreshToken), ID: secret.New(in.IDToken), APIKey: secret.New(in.APIKey),
 		ExpiresAt: in.ExpiresAt.Time, RefreshExpiresAt: in.RefreshExpiresAt.Time, Scopes: strings.Fields(in.Scope),
 	}, nil
 }

@@ -27,7 +27,7 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 		}
 	}
 	if d.Action != links.Condemn && l.MayTryLastChance(next, view.Rules) {
-		return h.present(ctx, j, stored, true)
+		return h.present(ctx, j, stored, links.Attempt{Last: true})
 	}
 	if _, err := h.update(ctx, step, stored, next); err != nil {
 		return h.notWritten(j, err)
@@ -47,6 +47,8 @@ func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (n
 		return l.Condemn(d.Reason, o, view.Now), StepJudge
 	case links.Ask:
 		return l.Prompted(view.Rules, o, view.Now), StepJudge
+	case links.Reject:
+		return l.Reject(view, o), StepJudge
 	case links.Postpone:
 		return l.Postpone(view.Now, view.Rules, view.Jitter), StepJudge
 	default: // Clear

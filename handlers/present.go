@@ -13,9 +13,10 @@ import (
 	"github.com/regrant/regrant/providers"
 )
 
-// present writes the intent and makes one presentation. What cannot be opened is
-// not intended: the tokens are read first.
-func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, last bool) (inbox.Verdict, bool) {
+// present writes the intent and makes one presentation, of what the attempt says.
+// What cannot be had is not intended: tokens are opened, and credentials asked for,
+// before.
+func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a links.Attempt) (inbox.Verdict, bool) {
 	tokens, err := h.openTokens(stored.Link)
 	if err != nil {
 		h.logger(j.addr).Error("the link's tokens do not open with this worker's keys; add the key file that sealed them", "err", err)
@@ -24,19 +25,26 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, las
 	if v, ok := h.settleOutbox(ctx, j, stored.Link); !ok {
 		return v, false
 	}
+	request, err := h.request(ctx, stored.Link, a.By(), tokens)
+	if m := (*missing)(nil); errors.As(err, &m) {
+		return h.withoutCredentials(ctx, j, stored, m)
+	}
+	if a.By() != links.GrantRefreshToken {
+		j.began = h.Clock() // nothing that is judged by the deadline can be spent
+	}
 	p := h.Providers[j.addr.Provider]
-	attempt := links.Attempt{ID: ulid.Make().String(), Worker: h.Worker, At: h.Clock().Round(0), Last: last}
-	claim := links.Claim{Attempt: attempt.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
+	a.ID, a.Worker, a.At = ulid.Make().String(), h.Worker, h.Clock().Round(0)
+	claim := links.Claim{Attempt: a.ID, Consent: stored.Link.Consent, Generation: stored.Link.Generation}
 	// Runs from before the replay window was asked about, or else from the decision:
 	// publishing what the outbox still held may have taken any time.
-	deadline := j.began.Add(p.Deadline())
-	intent, err := h.intend(ctx, j, stored, attempt, deadline)
+	request.Deadline = j.began.Add(p.DeadlineFor(request.Grant))
+	intent, err := h.intend(ctx, j, stored, a, request.Deadline)
 	if err != nil {
 		return h.notIntended(j, claim, err)
 	}
 	j.intent = &intent
 	h.Probe.at(StepPresent, Before, j.addr)
-	outcome := p.Refresh(context.WithoutCancel(ctx), providers.Request{RefreshToken: tokens.Refresh, Deadline: deadline})
+	outcome := p.Refresh(context.WithoutCancel(ctx), request)
 	h.Probe.at(StepPresent, After, j.addr)
 	h.observe(j, claim, outcome)
 	return h.conclude(ctx, j, claim, outcome)
@@ -64,7 +72,7 @@ func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a li
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(h.Clock()))
 	defer cancel()
 	refused := !j.trigger.Timer && j.trigger.Reason == events.ReasonUnauthorized
-	return h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused))
+	return h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused, h.rules[j.addr.Provider]))
 }
 
 // notIntended: a lost race is decided again. An intent whose fate is unknown was
@@ -173,7 +181,7 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 	if !stored.Link.Judged(c) {
 		return inbox.Verdict{}, true
 	}
-	next, err := h.verdict(ctx, stored.Link, j)
+	next, err := h.verdict(ctx, stored.Link, j, c)
 	if err != nil {
 		return h.notWritten(j, err)
 	}
@@ -184,16 +192,20 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 		return h.notWritten(j, err)
 	}
 	h.report(j, stored.Link, next, links.Decision{Reason: o.Code})
-	return h.finishWrite(ctx, j, stored.Link, next), false
+	if next.Generation > stored.Link.Generation {
+		return h.finishWrite(ctx, j, stored.Link, next), false
+	}
+	return h.goOn(ctx, j, stored.Link, next)
 }
 
-// verdict is the record after the grant is dead: the candidate's, or the user's turn.
-func (h *Handlers) verdict(ctx context.Context, l links.Link, j *job) (links.Link, error) {
+// verdict is the record after the grant is dead: the candidate's, the next grant's,
+// or the user's turn.
+func (h *Handlers) verdict(ctx context.Context, l links.Link, j *job, c links.Claim) (links.Link, error) {
 	next, ok, err := h.promote(ctx, l, j, anyGeneration)
 	if ok || err != nil {
 		return next, err
 	}
-	return next.Dead(links.ReasonGrantDead, h.origin(j.trace), h.Clock()), nil
+	return next.Dead(c.Attempt, links.ReasonGrantDead, h.origin(j.trace), h.Clock(), h.rules[l.Provider]), nil
 }
 
 // anyGeneration lets promote take a candidate of any generation of this consent:

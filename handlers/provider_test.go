@@ -19,6 +19,7 @@ type provider struct {
 	grants        map[string]*grant // by refresh token
 	byAccess      map[string]*grant
 	presentations int
+	others        []providers.Request // presentations of other credentials
 	revoked       bool
 	lost          bool // an answer was lost
 	// answers scripts the next presentations; then all is well.
@@ -68,6 +69,15 @@ func (p *provider) present(refresh string) *grant {
 		g.spentAt = time.Now()
 	}
 	return p.issue(g)
+}
+
+// shown is a presentation of whatever the request's grant is.
+func (p *provider) shown(r providers.Request) *grant {
+	if r.Grant == providers.GrantRefreshToken {
+		return p.present(r.RefreshToken.Reveal())
+	}
+	p.others = append(p.others, r)
+	return p.issue(nil)
 }
 
 func (p *provider) tolerates(g *grant) bool {
@@ -128,6 +138,8 @@ type client struct {
 
 func (c *client) Profile() providers.Profile { return c.w.rules }
 
+func (c *client) DeadlineFor(providers.Grant) time.Duration { return c.Deadline() }
+
 func (c *client) Deadline() time.Duration {
 	if c.w.rules.Replay.Kind == providers.ReplayForbidden {
 		return c.w.budget.DeadlineOnce
@@ -166,7 +178,7 @@ func (c *client) Refresh(ctx context.Context, r providers.Request) providers.Out
 		return providers.Outcome{Class: providers.Ambiguous}
 	}
 	at := c.p.clock()
-	g := c.present(r.RefreshToken.Reveal())
+	g := c.shown(r)
 	c.w.yield(t, "answer")
 	if class == providers.Ambiguous || c.w.fault("response is lost") {
 		c.lost = true

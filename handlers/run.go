@@ -73,8 +73,9 @@ func (h *Handlers) underLock(ctx context.Context, j *job, delivered uint64, do f
 // true: the intent alone keeps the promise, at the price of lost races.
 func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict, bool) {
 	h.Probe.at(StepLock, Before, j.addr)
+	name := h.lockName(ctx, j.addr)
 	for try := 0; ; try++ {
-		lease, err := h.Locker.Acquire(ctx, j.addr.String())
+		lease, err := h.Locker.Acquire(ctx, name)
 		switch {
 		case err == nil:
 			j.locked = true
@@ -152,7 +153,7 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 	case links.Finish:
 		return h.finishRead(ctx, j, stored.Link, d), false
 	case links.Begin, links.Repeat:
-		return h.present(ctx, j, stored, false)
+		return h.present(ctx, j, stored, links.Attempt{Grant: d.Grant})
 	case links.Check:
 		return h.check(ctx, j, stored)
 	case links.AskStore:

@@ -70,7 +70,7 @@ func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified
 	}
 	t := links.Tokens{
 		Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType,
-		Issuer: old.Issuer, Subject: old.Subject, Claims: v.Claims,
+		Issuer: old.Issuer, Subject: old.Subject, Claims: v.Claims, APIKey: old.APIKey,
 	}
 	if t.Refresh.IsZero() {
 		t.Refresh = old.Refresh
@@ -90,7 +90,7 @@ func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified
 	}
 	p := h.Providers[l.Provider]
 	return links.Grant{
-		Fingerprint: p.Bearer(a).Fingerprint(), Refreshable: !t.Refresh.IsZero(),
+		Fingerprint: p.Bearer(a).Fingerprint(), Refreshable: !t.Refresh.IsZero(), Renewed: !a.RefreshToken.IsZero(), APIKey: !t.APIKey.IsZero(),
 		Scopes: a.Scopes, ScopesGiven: a.ScopesGiven, IssuedAt: issuedAt(a, h.Clock()),
 		ExpiresAt: a.ExpiresAt, RefreshExpiresAt: a.RefreshExpiresAt, ConsentExpiresAt: a.ConsentExpiresAt,
 		Comparison: string(v.Comparison), ClaimsChanged: changed(old.Claims, t.Claims), Sealed: sealed,

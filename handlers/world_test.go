@@ -49,6 +49,8 @@ type world struct {
 	mu       sync.Mutex // see pass
 	// fault says whether something may go wrong here, once; nil: never.
 	fault func(what string) bool
+	// session is the owner of the user's session; nil: nobody answers.
+	session func() (handlers.Credential, error)
 	// locks says what a lock server answers; nil grants the lock to everybody.
 	locks func(p *process) error
 }
@@ -120,7 +122,7 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
 		Providers: map[string]handlers.Provider{"op": &client{w.provider, p}},
 		Store:     w.store, Index: w.store.Store, Flows: memstore.NewFlows(time.Now), Keys: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
-		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock,
+		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock, Credentials: w.credentials,
 		Log: slog.New(slog.NewTextHandler(&watchedLog{w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
 	})
 	if err != nil {
@@ -128,6 +130,14 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 	}
 	p.h = h
 	return p
+}
+
+func (w *world) credentials(ctx context.Context, _ events.Address, _ uint64) (handlers.Credential, error) {
+	w.yield(taskOf(ctx), "credentials")
+	if w.session == nil {
+		return handlers.Credential{}, errAway
+	}
+	return w.session()
 }
 
 // storeClock answers late: what it says may be old when it arrives.

@@ -107,10 +107,12 @@ const (
 	LetGo
 	// Ask: say that the link's end is near, or that it has come.
 	Ask
+	// Reject: what refreshing yields is refused; stop for a while.
+	Reject
 )
 
 var actionNames = [...]string{
-	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask",
+	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask", "reject",
 }
 
 func (a Action) String() string { return actionNames[a] }
@@ -119,7 +121,9 @@ func (a Action) String() string { return actionNames[a] }
 type Decision struct {
 	Action Action
 	// After is the pause of Wait.
-	After  time.Duration
+	After time.Duration
+	// Grant is what Begin and Repeat present.
+	Grant  GrantType
 	Reason string
 }
 
@@ -150,6 +154,8 @@ func (l Link) Decide(t Trigger, v View) Decision {
 			return Decision{Action: Check, Reason: "verify_again"}
 		}
 		return Decision{Action: Finish, Reason: "unverified"}
+	case ConsentRequired:
+		return l.decideAwaiting(t, v)
 	default:
 		return Decision{Action: Finish, Reason: string(l.Status)}
 	}
@@ -200,17 +206,30 @@ func (l Link) decideActive(t Trigger, v View) Decision {
 	if reason, due := l.due(t, v); !due {
 		return Decision{Action: Finish, Reason: reason}
 	}
-	if !l.Refreshable {
-		return Decision{Action: Condemn, Reason: ReasonNoRefreshToken}
-	}
-	if !l.RefreshExpiresAt.IsZero() && !v.Now.Before(l.RefreshExpiresAt) {
-		return Decision{Action: Condemn, Reason: ReasonRefreshExpired}
+	grant, ok := l.next(v.Rules, v.Now)
+	if !ok {
+		return l.exhausted(v.Now)
 	}
 	// More rest than the whole interval means that the clock which stamped IssuedAt ran ahead of this one.
 	if rest := l.IssuedAt.Add(v.Rules.MinInterval).Sub(v.Now); rest > 0 && rest <= v.Rules.MinInterval {
 		return Decision{Action: Wait, After: rest, Reason: "minimum_interval"}
 	}
-	return Decision{Action: Begin, Reason: "due"}
+	if l.Seen(t).rejected(v.Rules, v.Now) {
+		return Decision{Action: Reject, Reason: "token_rejected"}
+	}
+	return Decision{Action: Begin, Grant: grant, Reason: "due"}
+}
+
+// exhausted is the verdict on a link that nothing is left to present for.
+func (l Link) exhausted(now time.Time) Decision {
+	switch {
+	case len(l.Spent) > 0:
+		return Decision{Action: Condemn, Reason: ReasonGrantDead}
+	case l.Refreshable && !l.RefreshExpiresAt.IsZero() && !now.Before(l.RefreshExpiresAt):
+		return Decision{Action: Condemn, Reason: ReasonRefreshExpired}
+	default:
+		return Decision{Action: Condemn, Reason: ReasonNoRefreshToken}
+	}
 }
 
 // due is step 4 of the order of checks (ARCHITECTURE.md): a 401 was seen, or the bearer is inside its margin.
@@ -251,19 +270,37 @@ func (l Link) decideRefreshing(t Trigger, v View) Decision {
 	if kept, ok := l.KeptOf(KeptCandidate); ok && kept.Generation == l.Generation && kept.Consent == l.Consent {
 		return Decision{Action: GiveUp, Reason: "answer_kept"} // better than another presentation
 	}
-	repeat, asked := l.mayRepeat(v)
+	grant, asked := l.repeatable(v)
 	switch {
 	case !asked:
 		return Decision{Action: AskStore}
-	case !repeat:
+	case grant == "":
 		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
 	case len(l.Attempts) > 1 && l.DueFor != DueRepeat:
 		return Decision{Action: Postpone, Reason: "ambiguous_again"}
 	case l.DueFor == DueRepeat && !l.IsDue(v.Now):
 		return l.note(t, "repeat_is_scheduled")
 	default:
-		return Decision{Action: Repeat, Reason: "replay_allowed"}
+		return Decision{Action: Repeat, Grant: grant, Reason: "replay_allowed"}
 	}
+}
+
+// repeatable is what may be presented while the outcome of an earlier presentation
+// is unknown: a grant that was not presented for this generation yet, or one that
+// may be presented again. Only a refresh token can be spent by being presented.
+func (l Link) repeatable(v View) (g GrantType, asked bool) {
+	for _, g := range v.Rules.chain() {
+		if !l.offers(g, v.Rules, v.Now) {
+			continue
+		}
+		if g != GrantRefreshToken || !l.presents(g) {
+			return g, true
+		}
+		if repeat, asked := l.mayRepeat(v); repeat || !asked {
+			return g, asked
+		}
+	}
+	return "", true
 }
 
 // mayRepeat is the provider's replay rule. A window is counted on the store's

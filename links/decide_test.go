@@ -164,7 +164,7 @@ func replayView(column string, s links.Standing) links.View {
 // TestWindowNeedsTheFirstIntent: without the store's time of the first intent a
 // window counts as over, whatever the clock says.
 func TestWindowNeedsTheFirstIntent(t *testing.T) {
-	l := active().Begin(links.Attempt{ID: "a"}, false) // never read back
+	l := active().Begin(links.Attempt{ID: "a"}, false, rules) // never read back
 	for _, r := range []links.Replay{links.Grace, links.UntilSuccessorUsed} {
 		if d := l.Decide(seen401, view(with(r), links.Closed)); d.Action != links.GiveUp {
 			t.Errorf("replay %d: %s, want give_up", r, d.Action)
@@ -189,7 +189,7 @@ func TestDecideDetails(t *testing.T) {
 		},
 		"renewal ahead widens the margin": {
 			ending(now.Add(10 * time.Minute)), expiring, view(renewing(0.7), links.Closed),
-			links.Decision{Action: links.Begin, Reason: "due"},
+			links.Decision{Action: links.Begin, Grant: links.GrantRefreshToken, Reason: "due"},
 		},
 		"a retry that is scheduled is not hurried by a 401, which is kept": {
 			states["active_retry_later"](), seen401, view(rules, links.Closed),
@@ -209,7 +209,7 @@ func TestDecideDetails(t *testing.T) {
 		},
 		"and is made when it comes": {
 			due(refreshing("a", "b"), links.DueRepeat, now), timer, view(with(links.Safe), links.Closed),
-			links.Decision{Action: links.Repeat, Reason: "replay_allowed"},
+			links.Decision{Action: links.Repeat, Grant: links.GrantRefreshToken, Reason: "replay_allowed"},
 		},
 		"a kept answer is better than another presentation": {
 			refreshing("a").Keep(links.Claim{Attempt: "x", Consent: 2, Generation: 5}, links.KeptCandidate, nil, now), seen401, view(with(links.Safe), links.Closed),
@@ -217,7 +217,7 @@ func TestDecideDetails(t *testing.T) {
 		},
 		"not if it is another generation's": {
 			refreshing("a").Keep(links.Claim{Attempt: "x", Consent: 2, Generation: 4}, links.KeptCandidate, nil, now), seen401, view(with(links.Safe), links.Closed),
-			links.Decision{Action: links.Repeat, Reason: "replay_allowed"},
+			links.Decision{Action: links.Repeat, Grant: links.GrantRefreshToken, Reason: "replay_allowed"},
 		},
 		"a link that says refreshing and lists nothing is mended": {
 			in(links.Refreshing), seen401, view(rules, links.Closed),

@@ -33,6 +33,8 @@ type Attempt struct {
 	At     time.Time `json:"at"`
 	// Last marks the one presentation that last_chance allows.
 	Last bool `json:"last,omitzero"`
+	// Grant is what is presented; empty: the refresh token.
+	Grant GrantType `json:"grant,omitzero"`
 }
 
 // Kept is a sealed answer that is not the current token set.
@@ -123,6 +125,14 @@ type Link struct {
 	Refused bool `json:"refused,omitzero"`
 	// Refreshable: the sealed part holds a refresh token.
 	Refreshable bool `json:"refreshable,omitzero"`
+	// APIKey: the sealed part holds an API key.
+	APIKey bool `json:"api_key,omitzero"`
+	// Spent are the grants of the provider's chain that turned out dead.
+	Spent []GrantType `json:"spent,omitzero"`
+	// Awaiting: nobody answers for the session that has the credentials.
+	Awaiting *Awaiting `json:"awaiting,omitzero"`
+	// FreshRefusals are when bearers of our own making were refused before their time.
+	FreshRefusals []time.Time `json:"fresh_refusals,omitzero"`
 
 	// Attempts are the presentations of this consent and generation that were not cleared, oldest first.
 	Attempts []Attempt `json:"attempts,omitzero"`
@@ -254,17 +264,19 @@ func (l Link) KeptOf(kind KeptKind) (Kept, bool) {
 }
 
 const (
-	changeCreate  = "created"
-	changeCommit  = "committed"
-	changeVerdict = "verdict"
-	changeDoubt   = "restored"
-	changeConsent = "consented"
-	changeFailed  = "consent_failed"
-	changeLost    = "login_lost"
-	changeHeld    = "held"
-	changeDropped = "hold_dropped"
-	changeRevoked = "revoked"
-	changePrompt  = "prompted"
+	changeCreate   = "created"
+	changeCommit   = "committed"
+	changeVerdict  = "verdict"
+	changeDoubt    = "restored"
+	changeConsent  = "consented"
+	changeFailed   = "consent_failed"
+	changeLost     = "login_lost"
+	changeHeld     = "held"
+	changeDropped  = "hold_dropped"
+	changeRevoked  = "revoked"
+	changePrompt   = "prompted"
+	changeSpent    = "grant_spent"
+	changeRejected = "token_rejected"
 )
 
 func (l Link) remember(now time.Time, what, attempt string) Link {

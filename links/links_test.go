@@ -53,7 +53,7 @@ func active() links.Link {
 func refreshing(attempts ...string) links.Link {
 	l := active()
 	for _, id := range attempts {
-		l = l.Begin(links.Attempt{ID: id, Worker: "worker-1", At: now.Add(-10 * time.Second)}, false)
+		l = l.Begin(links.Attempt{ID: id, Worker: "worker-1", At: now.Add(-10 * time.Second)}, false, rules)
 	}
 	return l.Observed(now.Add(-10 * time.Second))
 }

@@ -57,7 +57,7 @@ func (l Link) Answers(c Claim, r Rules) Result {
 func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Time, r Rules, jitter float64) Link {
 	from := l.recoversFrom()
 	r.PreviousStillValid = r.PreviousStillValid && !l.Refused // a bearer that was refused is dead, whatever its provider lets live
-	l = l.adopt(g, r, jitter)
+	l = l.renewed(l.byAttempt(c.Attempt), g).adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate) // candidates were kept against this grant's death
 	l = l.remember(now, changeCommit, c.Attempt)
@@ -80,7 +80,7 @@ func (l Link) recoversFrom() Status {
 	switch {
 	case l.Status == Uncertain, l.Status == ConsentRequired:
 		return l.Status
-	case l.Status == Unverified && condemned:
+	case condemned && (l.Status == Unverified || l.Status == Refreshing): // the latter, where its credentials are back
 		return ConsentRequired
 	default:
 		return ""
@@ -96,7 +96,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 	if g.Fingerprint != "" {
 		return l.Commit(c, g, events.CauseCandidate, o, now, r, jitter)
 	}
-	l = l.adopt(g, r, jitter)
+	l = l.renewed(GrantRefreshToken, g).adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	return l.Drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
 }
@@ -105,7 +105,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
 	l.Status = Active
 	l.Generation++
-	l.Fingerprint, l.Refreshable, l.Sealed = g.Fingerprint, g.Refreshable, g.Sealed
+	l.Fingerprint, l.Refreshable, l.APIKey, l.Sealed = g.Fingerprint, g.Refreshable, g.APIKey, g.Sealed
 	l.IssuedAt, l.ExpiresAt = g.IssuedAt, g.ExpiresAt
 	if !g.RefreshExpiresAt.IsZero() {
 		l.RefreshExpiresAt = g.RefreshExpiresAt
@@ -121,8 +121,11 @@ func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
 // or that of the refresh credential where it comes first.
 func (l Link) attend(r Rules, jitter float64) Link {
 	at, why := r.renewal(l.IssuedAt, l.ExpiresAt, jitter), DueRenew
-	if !l.Refreshable {
+	if _, ok := l.next(r, l.IssuedAt); !ok {
 		return l.schedule(time.Time{}, "")
+	}
+	if !l.offers(GrantRefreshToken, r, l.IssuedAt) {
+		return l.schedule(at, why)
 	}
 	if alive := r.keptAlive(l.IssuedAt, l.RefreshExpiresAt, jitter); !alive.IsZero() && (at.IsZero() || alive.Before(at)) {
 		at, why = alive, DueKeepAlive
@@ -187,12 +190,23 @@ func (l Link) Condemn(reason string, o Origin, now time.Time) Link {
 }
 
 // Dead is the verdict on an attempt that the provider answered with "the grant
-// is dead". With other presentations listed the likely reason is that one of
-// those was carried out and its answer lost.
-func (l Link) Dead(code string, o Origin, now time.Time) Link {
+// is dead": the next grant of the chain takes over, or else its user must. With
+// other presentations listed the likely reason is that one of those was carried out
+// and its answer lost.
+func (l Link) Dead(attempt, code string, o Origin, now time.Time, r Rules) Link {
+	by := l.byAttempt(attempt)
+	if by == GrantPassword {
+		return l.CredentialsMissing(attempt, CredentialsRefused, o, now, r)
+	}
 	reason := code
 	if len(l.Attempts) > 1 {
 		reason = ReasonAmbiguousConsumed
+	}
+	if !slices.Contains(l.Spent, by) {
+		l.Spent = append(slices.Clone(l.Spent), by)
+	}
+	if next, ok := l.fallBack(attempt, r, now); ok {
+		return next
 	}
 	return l.Condemn(reason, o, now)
 }

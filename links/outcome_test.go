@@ -252,8 +252,8 @@ func TestVerdictConcernsTheLink(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	alone := refreshing("a").Dead("grant_dead", origin, now)
-	among := refreshing("a", "b").Dead("grant_dead", origin, now)
+	alone := refreshing("a").Dead("a", "grant_dead", origin, now, rules)
+	among := refreshing("a", "b").Dead("a", "grant_dead", origin, now, rules)
 	for want, l := range map[string]links.Link{"grant_dead": alone, links.ReasonAmbiguousConsumed: among} {
 		if got := event[events.ConsentRequired](t, l, 0).Reason; got != want || l.Status != links.ConsentRequired {
 			t.Errorf("%s: reason %s, want %s", l.Status, got, want)
@@ -300,7 +300,7 @@ func TestLastChance(t *testing.T) {
 	if alive := refreshing("a"); alive.MayTryLastChance(alive.GiveUp(view(r, links.Closed), origin), r) {
 		t.Error("tried while the old bearer lives")
 	}
-	tried := dying.Begin(links.Attempt{ID: "last", Last: true}, false)
+	tried := dying.Begin(links.Attempt{ID: "last", Last: true}, false, rules)
 	if tried.MayTryLastChance(tried.GiveUp(view(r, links.Closed), origin), r) {
 		t.Error("tried twice")
 	}

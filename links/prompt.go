@@ -26,6 +26,7 @@ func (l Link) ends(r Rules) (clock events.Clock, at time.Time) {
 	}
 	consider(events.ClockConsent, l.ConsentExpiresAt)
 	switch {
+	case l.unattended(r, l.IssuedAt): // another grant takes over
 	case !l.Refreshable:
 		consider(events.ClockAccess, l.ExpiresAt)
 	case r.KeepAlive <= 0:

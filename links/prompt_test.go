@@ -108,7 +108,7 @@ func TestR16ARefreshAsksNobodyTwice(t *testing.T) {
 	first := grant(now)
 	first.ConsentExpiresAt = now.Add(30 * day)
 	said, refreshed, _ := live(t, aged(r, first), r, 29, func(l links.Link, at time.Time) links.Link {
-		l = l.Begin(links.Attempt{ID: "a" + at.String()}, false)
+		l = l.Begin(links.Attempt{ID: "a" + at.String()}, false, rules)
 		return l.Commit(links.Claim{Attempt: "a" + at.String(), Consent: l.Consent, Generation: l.Generation}, grant(at), events.CauseRenewal, origin, at, r, 0)
 	})
 	wantDays(t, said, map[string][]int{"consent-expiring": {23}})
@@ -169,7 +169,7 @@ func TestClocksAreNotTakenForOneAnother(t *testing.T) {
 				g := c.grant
 				g.Fingerprint, g.Sealed, g.IssuedAt = "f", []byte("s"), at
 				g.ExpiresAt, g.RefreshExpiresAt = at.Add(2*time.Hour), at.Add(10*day)
-				l = l.Begin(links.Attempt{ID: "a" + at.String()}, false)
+				l = l.Begin(links.Attempt{ID: "a" + at.String()}, false, rules)
 				return l.Commit(links.Claim{Attempt: "a" + at.String(), Consent: l.Consent, Generation: l.Generation}, g, events.CauseRenewal, origin, at, c.rules, 0)
 			})
 			wantDays(t, said, c.want)

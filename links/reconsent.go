@@ -55,7 +55,8 @@ func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter fl
 	l.Consented = l.Numbered()
 	l.Consent, l.ConsentOrder = l.Consented, c.Order
 	l.RefreshExpiresAt, l.ConsentExpiresAt = time.Time{}, time.Time{} // those of the earlier consent
-	l = l.adopt(c.Grant, r, jitter)
+	l.Spent, l.FreshRefusals = nil, nil
+	l = l.renewed("", c.Grant).adopt(c.Grant, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate)
 	l.Hold, l.Successor = nil, nil
@@ -183,7 +184,7 @@ func (l Link) Revoke(reason string, atProvider bool, at time.Time, o Origin, now
 	}
 	l.Status, l.Successor, l.Hold, l.Prompt, l.Attempts = Revoked, nil, nil, nil, nil
 	l.FirstIntentAt, l.AnswersUntil = time.Time{}, time.Time{}
-	l.Sealed, l.Kept, l.Refreshable = nil, nil, false
+	l.Sealed, l.Kept, l.Refreshable, l.APIKey = nil, nil, false, false
 	l = l.schedule(time.Time{}, "").remember(now, changeRevoked, "")
 	return l.announce(o, now, events.LinkRevoked{
 		Address: l.Address, Generation: l.Generation, Consent: l.Consent, Reason: reason, AtProvider: atProvider,

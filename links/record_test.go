@@ -122,7 +122,7 @@ func TestRecordStaysBounded(t *testing.T) {
 		c := links.Claim{Attempt: fmt.Sprintf("%026d", n), Consent: l.Consent, Generation: l.Generation}
 		switch random.IntN(9) {
 		case 0, 1:
-			l = l.Begin(links.Attempt{ID: c.Attempt, Worker: "worker-1", At: when}, true).Observed(when)
+			l = l.Begin(links.Attempt{ID: c.Attempt, Worker: "worker-1", At: when}, true, rules).Observed(when)
 		case 2:
 			g := grantFor(l.Generation+1, when)
 			g.Sealed = sealed
@@ -134,7 +134,7 @@ func TestRecordStaysBounded(t *testing.T) {
 		case 5:
 			l = l.GiveUp(view(rules, links.Over), origin)
 		case 6:
-			l = l.Dead("grant_dead", origin, when)
+			l = l.Dead("a", "grant_dead", origin, when, rules)
 		case 7:
 			l = l.Postpone(when, rules, 0)
 		case 8:

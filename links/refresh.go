@@ -7,13 +7,16 @@ import (
 
 // Begin writes an intent: the attempt is listed before its credential is
 // presented (model: D_INTENT). refused notes that a 401 was seen.
-func (l Link) Begin(a Attempt, refused bool) Link {
+func (l Link) Begin(a Attempt, refused bool, r Rules) Link {
 	l.Attempts = append(slices.Clone(l.Attempts), a)
 	if extra := len(l.Attempts) - maxAttempts; extra > 0 {
 		l.Attempts = l.Attempts[extra:]
 	}
-	l.Status = Refreshing
 	l.Refused = l.Refused || refused
+	if l.Status == Active {
+		l = l.counted(r, a.At)
+	}
+	l.Status = Refreshing
 	l.DueFor = dropRepeat(l.DueFor)
 	return l
 }

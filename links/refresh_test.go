@@ -16,13 +16,13 @@ func TestFirstIntentTime(t *testing.T) {
 	if !l.FirstIntentAt.IsZero() {
 		t.Error("a link without an intent has a first one")
 	}
-	l = l.Begin(links.Attempt{ID: "a"}, false)
+	l = l.Begin(links.Attempt{ID: "a"}, false, rules)
 	if !l.FirstIntentAt.IsZero() {
 		t.Error("an intent claims to know when it will be stored")
 	}
 	l = l.Observed(first)
 	at(t, "after the first read", l.FirstIntentAt, first)
-	l = l.Begin(links.Attempt{ID: "b"}, false).Observed(later)
+	l = l.Begin(links.Attempt{ID: "b"}, false, rules).Observed(later)
 	at(t, "after a repeat", l.FirstIntentAt, first)
 	l = l.Postpone(now, rules, 0).Observed(later)
 	at(t, "after a postponement", l.FirstIntentAt, first)
@@ -32,19 +32,19 @@ func TestFirstIntentTime(t *testing.T) {
 	if !l.FirstIntentAt.IsZero() {
 		t.Error("kept though no intent is left")
 	}
-	at(t, "of the next intent", l.Begin(links.Attempt{ID: "c"}, false).Observed(later).FirstIntentAt, later)
+	at(t, "of the next intent", l.Begin(links.Attempt{ID: "c"}, false, rules).Observed(later).FirstIntentAt, later)
 }
 
 func TestBegin(t *testing.T) {
 	l := due(refreshing("a"), links.DueRepeat, now)
-	got := l.Begin(links.Attempt{ID: "b", Worker: "w", At: now}, true)
+	got := l.Begin(links.Attempt{ID: "b", Worker: "w", At: now}, true, rules)
 	if got.Status != links.Refreshing || !got.Lists("a") || !got.Lists("b") || !got.Refused {
 		t.Errorf("%s, attempts %v, refused %v", got.Status, got.Attempts, got.Refused)
 	}
 	if cur, _ := got.Current(); cur.ID != "b" || got.DueFor == links.DueRepeat {
 		t.Errorf("current %s, still due for %q", cur.ID, got.DueFor)
 	}
-	if again := got.Begin(links.Attempt{ID: "c"}, false); !again.Refused {
+	if again := got.Begin(links.Attempt{ID: "c"}, false, rules); !again.Refused {
 		t.Error("a 401 that was seen is forgotten")
 	}
 }

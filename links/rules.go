@@ -38,8 +38,14 @@ type Rules struct {
 	PromptBefore []time.Duration
 	// RetryBase is the first pause after a presentation that did not succeed; it doubles up to RetryMax.
 	RetryBase, RetryMax time.Duration
-	// PreviousStillValid: a refresh leaves the previous bearer alive.
-	PreviousStillValid bool
+	// PreviousStillValid: a refresh leaves the previous bearer alive. SingleActive:
+	// the provider lets one live at a time, whoever asked for it.
+	PreviousStillValid, SingleActive bool
+	// Grants is the chain of grants that are tried in turn; none: the refresh token alone.
+	Grants []GrantType
+	// FreshWindow is for how long a bearer counts as fresh: one that is refused within
+	// it is suspicious, and several stop the link's refreshing. 0: not watched.
+	FreshWindow time.Duration
 }
 
 // backoff is the pause before try number n (from 1), with up to a fifth of it

@@ -14,8 +14,10 @@ import (
 // clear. Only MarshalClear reveals it, for sealing.
 type Tokens struct {
 	Access, Refresh, ID secret.Value
-	Type                string
-	Issuer, Subject     string
+	// APIKey is the user's key, where the provider's chain of grants has one.
+	APIKey          secret.Value
+	Type            string
+	Issuer, Subject string
 	// Claims are the ID token's custom claims, by name.
 	Claims map[string]json.RawMessage
 }
@@ -24,6 +26,7 @@ type clearTokens struct {
 	Access  string `json:"access_token,omitzero"`
 	Refresh string `json:"refresh_token,omitzero"`
 	ID      string `json:"id_token,omitzero"`
+	APIKey  string `json:"api_key,omitzero"`
 	Type    string `json:"token_type,omitzero"`
 	Issuer  string `json:"iss,omitzero"`
 	Subject string `json:"sub,omitzero"`
@@ -34,7 +37,7 @@ type clearTokens struct {
 // MarshalClear returns the clear text to be sealed. It goes nowhere else.
 func (t Tokens) MarshalClear() ([]byte, error) {
 	return json.Marshal(clearTokens{
-		Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), ID: t.ID.Reveal(),
+		Access: t.Access.Reveal(), Refresh: t.Refresh.Reveal(), ID: t.ID.Reveal(), APIKey: t.APIKey.Reveal(),
 		Type: t.Type, Issuer: t.Issuer, Subject: t.Subject, Claims: t.Claims,
 	})
 }
@@ -46,7 +49,7 @@ func ParseTokens(clear []byte) (Tokens, error) {
 		return Tokens{}, fmt.Errorf("%w: sealed part is not a token set", ErrRecord)
 	}
 	return Tokens{
-		Access: secret.New(c.Access), Refresh: secret.New(c.Refresh), ID: secret.New(c.ID),
+		Access: secret.New(c.Access), Refresh: secret.New(c.Refresh), ID: secret.New(c.ID), APIKey: secret.New(c.APIKey),
 		Type: c.Type, Issuer: c.Issuer, Subject: c.Subject, Claims: c.Claims,
 	}, nil
 }
@@ -80,6 +83,10 @@ type Grant struct {
 	RefreshExpiresAt time.Time `json:"refresh_expires_at,omitzero"`
 	ConsentExpiresAt time.Time `json:"consent_expires_at,omitzero"`
 	Comparison       string    `json:"comparison,omitzero"`
+	// APIKey: the token set holds an API key.
+	APIKey bool `json:"api_key,omitzero"`
+	// Renewed: a refresh token came with the answer.
+	Renewed bool `json:"renewed,omitzero"`
 	// ClaimsChanged are names of custom claims, never values.
 	ClaimsChanged []string `json:"claims_changed,omitzero"`
 	Sealed        []byte   `json:"-"`

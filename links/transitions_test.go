@@ -25,6 +25,9 @@ func full() links.Link {
 	l.Exchange = &links.Exchange{Flow: "flow-key", ID: "flow", Worker: "worker-1", At: now, Again: now.Add(time.Minute)}
 	l.Hold = &links.Hold{Flow: "held-key", ID: "held", Consent: 3, By: *l.Successor, Exists: true, Subject: "other-hmac", Until: now.Add(time.Hour)}
 	l.Refusals = append(make([]links.Refusal, 0, 4), links.Refusal{Consent: "other-flow", Ruling: 1, At: now})
+	l.APIKey, l.Spent = true, append(make([]links.GrantType, 0, 4), links.GrantAPIKey)
+	l.Awaiting = &links.Awaiting{Since: now, AskedAt: now, Reason: links.CredentialsNoAnswer, Told: true}
+	l.FreshRefusals = append(make([]time.Time, 0, 4), now.Add(-time.Minute))
 	l.Prompt = &links.Prompt{Clock: events.ClockConsent, Ends: now.Add(90 * 24 * time.Hour), At: now.Add(83 * 24 * time.Hour)}
 	l.Consents = []links.Consent{{Number: 1, At: now, Cause: "import", Scopes: []string{"a"}}}
 	l.History = []links.Change{{At: now, What: "created", Generation: 1, Consent: 1}}
@@ -58,7 +61,9 @@ var claimA = links.Claim{Attempt: "a", Consent: 2, Generation: 5}
 
 // transitions are all ways to change a link.
 var transitions = map[string]func(links.Link) links.Link{
-	"Begin": func(l links.Link) links.Link { return l.Begin(links.Attempt{ID: "n", Worker: "w", At: now}, true) },
+	"Begin": func(l links.Link) links.Link {
+		return l.Begin(links.Attempt{ID: "n", Worker: "w", At: now}, true, rules)
+	},
 	"Commit": func(l links.Link) links.Link {
 		g := grantFor(6, now)
 		g.Scopes, g.ScopesGiven = []string{"b", "c"}, true
@@ -92,11 +97,15 @@ var transitions = map[string]func(links.Link) links.Link{
 	"Prompted":      func(l links.Link) links.Link { return l.Prompted(rules, origin, now) },
 	"Revoke":        func(l links.Link) links.Link { return l.Revoke("logout", true, now, origin, now) },
 	"Condemn":       func(l links.Link) links.Link { return l.Condemn(links.ReasonGrantDead, origin, now) },
-	"Dead":          func(l links.Link) links.Link { return l.Dead(links.ReasonGrantDead, origin, now) },
-	"GiveUp":        func(l links.Link) links.Link { return l.GiveUp(view(rules, links.Over), origin) },
-	"Mark":          func(l links.Link) links.Link { return l.Mark(view(rules, links.Over), origin) },
-	"Postpone":      func(l links.Link) links.Link { return l.Postpone(now, rules, 0.5) },
-	"Clear":         func(l links.Link) links.Link { l, _ = l.Clear("a", now, time.Time{}, rules, 0.5); return l },
+	"Dead":          func(l links.Link) links.Link { return l.Dead("a", links.ReasonGrantDead, origin, now, rules) },
+	"CredentialsMissing": func(l links.Link) links.Link {
+		return l.CredentialsMissing("a", links.CredentialsRefused, origin, now, rules)
+	},
+	"Reject":   func(l links.Link) links.Link { return l.Reject(view(guarded(false), links.Over), origin) },
+	"GiveUp":   func(l links.Link) links.Link { return l.GiveUp(view(rules, links.Over), origin) },
+	"Mark":     func(l links.Link) links.Link { return l.Mark(view(rules, links.Over), origin) },
+	"Postpone": func(l links.Link) links.Link { return l.Postpone(now, rules, 0.5) },
+	"Clear":    func(l links.Link) links.Link { l, _ = l.Clear("a", now, time.Time{}, rules, 0.5); return l },
 	"Clear both": func(l links.Link) links.Link {
 		l, _ = l.Clear("a", now, time.Time{}, rules, 0.5)
 		l, _ = l.Clear("b", now, time.Time{}, rules, 0.5)
@@ -171,7 +180,7 @@ func TestOutboxIsWhatItAnnounced(t *testing.T) {
 	l := active()
 	var written []links.Entry
 	for range 5 {
-		l = l.Begin(links.Attempt{ID: fmt.Sprint("attempt-", l.Generation)}, true)
+		l = l.Begin(links.Attempt{ID: fmt.Sprint("attempt-", l.Generation)}, true, rules)
 		l = l.GiveUp(view(rules, links.Closed), origin) // Condemn: an event
 		l = l.Commit(links.Claim{Attempt: fmt.Sprint("attempt-", l.Generation)}, grantFor(l.Generation+1, now), events.CauseRefresh, origin, now, rules, 0)
 		if len(written) > 0 && !reflect.DeepEqual(l.Outbox[:len(written)], written) {

@@ -271,7 +271,7 @@ func (k *worker) intend(l links.Link, revision int, t links.Trigger, last bool) 
 	w.attempts++
 	a := links.Attempt{ID: fmt.Sprint("attempt-", w.attempts), Worker: k.name, At: k.time(), Last: last}
 	deadline := w.now.Add(w.rules.Deadline)
-	applied, known := w.write(l.Begin(a, !t.Timer), revision)
+	applied, known := w.write(l.Begin(a, !t.Timer, rules), revision)
 	if !applied || !known {
 		k.settled[a.ID] = links.Unsent
 		return
@@ -336,7 +336,7 @@ func (k *worker) dead(c links.Claim) {
 		return
 	}
 	k.world.count("dead")
-	k.world.write(l.Dead(links.ReasonGrantDead, origin, k.time()), k.world.revision)
+	k.world.write(l.Dead("a", links.ReasonGrantDead, origin, k.time(), rules), k.world.revision)
 }
 
 // commit brings an answer to the record, again and again until it is there, and

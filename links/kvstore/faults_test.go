@@ -87,7 +87,7 @@ func (f faulty) applied(t *testing.T, old uint64) links.Stored {
 }
 
 func intent(l links.Link, attempt string) links.Link {
-	return l.Begin(links.Attempt{ID: attempt, Worker: "worker-1", At: time.Unix(1700000000, 0).UTC()}, true)
+	return l.Begin(links.Attempt{ID: attempt, Worker: "worker-1", At: time.Unix(1700000000, 0).UTC()}, true, links.Rules{})
 }
 
 // TestUpdateWithoutReply: applied, and the answer lost. The writer must learn

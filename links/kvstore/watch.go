@@ -29,7 +29,11 @@ func (s *Store) Watch(ctx context.Context, filter events.Address, changed func(l
 	if err != nil {
 		return fmt.Errorf("watch links: %w", err)
 	}
-	f := follower{bucket: s.links, keys: keys, changed: changed}
+	f := follower{bucket: s.links, keys: keys, changed: func(e entry) {
+		if v, err := e.link(); err == nil {
+			changed(v)
+		}
+	}}
 	err = s.links.retry(ctx, s.links.tryFor, func(ctx context.Context) error {
 		info, err := s.links.stream.Info(ctx)
 		if err == nil {
@@ -52,7 +56,7 @@ type follower struct {
 	bucket  *bucket
 	keys    string
 	after   uint64
-	changed func(links.Stored)
+	changed func(entry)
 }
 
 // follow reads through one consumer after another. A consumer is given up for a
@@ -138,8 +142,5 @@ func (f *follower) page(ctx context.Context, consumer jetstream.Consumer, delive
 
 func (f *follower) report(m jetstream.Msg, meta *jetstream.MsgMetadata) {
 	f.after = meta.Sequence.Stream
-	e := entry{value: m.Data(), revision: meta.Sequence.Stream, created: meta.Timestamp}
-	if v, err := e.link(); err == nil {
-		f.changed(v)
-	}
+	f.changed(entry{value: m.Data(), revision: meta.Sequence.Stream, created: meta.Timestamp})
 }

@@ -136,7 +136,7 @@ func rotate(ctx context.Context, s links.Store, generation uint64, a links.Attem
 	if v.Link.Generation != generation || v.Link.Status != links.Active {
 		return nil
 	}
-	intent := v.Link.Begin(a, true)
+	intent := v.Link.Begin(a, true, links.Rules{})
 	revision, err := s.Update(ctx, intent, v.Revision)
 	if errors.Is(err, links.ErrConflict) {
 		return nil

@@ -127,12 +127,12 @@ func firstIntent(t *testing.T, s Stores) {
 	if got := latest(t, s.Store, address(1)); !got.Link.FirstIntentAt.IsZero() {
 		t.Errorf("FirstIntentAt %v without an intent", got.Link.FirstIntentAt)
 	}
-	update(t, s.Store, v.Link.Begin(links.Attempt{ID: "attempt-1", Worker: "w"}, false), v.Revision)
+	update(t, s.Store, v.Link.Begin(links.Attempt{ID: "attempt-1", Worker: "w"}, false, links.Rules{}), v.Revision)
 	first := latest(t, s.Store, address(1))
 	if first.Link.FirstIntentAt.IsZero() {
 		t.Fatal("the store did not tell when the first intent was stored")
 	}
-	second := first.Link.Begin(links.Attempt{ID: "attempt-2", Worker: "w"}, false)
+	second := first.Link.Begin(links.Attempt{ID: "attempt-2", Worker: "w"}, false, links.Rules{})
 	update(t, s.Store, second, first.Revision)
 	got := latest(t, s.Store, address(1))
 	if !got.Link.FirstIntentAt.Equal(first.Link.FirstIntentAt) {

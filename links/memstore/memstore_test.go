@@ -48,7 +48,7 @@ func created(t *testing.T) (s *memstore.Store, now *time.Time, v links.Stored) {
 func TestFirstIntentIsByTheStoresClock(t *testing.T) {
 	s, now, v := created(t)
 	*now = start.Add(time.Hour)
-	intent := v.Link.Begin(links.Attempt{ID: "attempt-1", At: start.Add(-time.Hour)}, false)
+	intent := v.Link.Begin(links.Attempt{ID: "attempt-1", At: start.Add(-time.Hour)}, false, links.Rules{})
 	if _, err := s.Update(t.Context(), intent, v.Revision); err != nil {
 		t.Fatal(err)
 	}

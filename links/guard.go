@@ -1,0 +1,76 @@
+package links
+
+import (
+	"slices"
+	"time"
+
+	"github.com/regrant/regrant/events"
+)
+
+// How many fresh bearers may be refused within Rules.FreshWindow before refreshing
+// stops. Where one bearer lives at a time, another client of the login is the
+// likely cause, and one case more is needed to tell it from an accident.
+const (
+	refusedFreshLimit = 3
+	foreignKillLimit  = 4
+)
+
+// The reasons of token-rejected.
+const (
+	RejectedFresh   = "refused_fresh"
+	RejectedForeign = "foreign_kills"
+)
+
+// refusedFresh says that a bearer of our own making was refused before its time.
+func (l Link) refusedFresh(r Rules, now time.Time) bool {
+	age := now.Sub(l.IssuedAt)
+	return l.Refused && l.Generation > 1 && r.FreshWindow > 0 && age >= 0 && age < r.FreshWindow &&
+		(l.ExpiresAt.IsZero() || now.Before(l.ExpiresAt))
+}
+
+// refusals are the moments within the window at which fresh bearers were refused.
+func (l Link) refusals(r Rules, now time.Time) []time.Time {
+	return slices.DeleteFunc(slices.Clone(l.FreshRefusals), func(at time.Time) bool {
+		return now.Sub(at) >= r.FreshWindow || at.After(now)
+	})
+}
+
+func (r Rules) rejection() (limit int, reason string) {
+	if r.SingleActive {
+		return foreignKillLimit, RejectedForeign
+	}
+	return refusedFreshLimit, RejectedFresh
+}
+
+// rejected says whether refreshing is to stop: what it yields is refused, over and
+// over (R19).
+func (l Link) rejected(r Rules, now time.Time) bool {
+	if !l.refusedFresh(r, now) {
+		return false
+	}
+	limit, _ := r.rejection()
+	return len(l.refusals(r, now))+1 >= limit
+}
+
+// counted keeps that the bearer which is now to be replaced was refused fresh.
+func (l Link) counted(r Rules, now time.Time) Link {
+	switch {
+	case l.refusedFresh(r, now):
+		l.FreshRefusals = append(l.refusals(r, now), now)
+	case len(l.FreshRefusals) > 0:
+		l.FreshRefusals = l.refusals(r, now)
+	}
+	return l
+}
+
+// Reject stops refreshing for a window, and says why. After it one refresh is tried.
+func (l Link) Reject(v View, o Origin) Link {
+	_, reason := v.Rules.rejection()
+	n := len(l.refusals(v.Rules, v.Now)) + 1
+	l.Refused, l.FreshRefusals = true, nil
+	l = l.schedule(v.Now.Add(v.Rules.FreshWindow), DueRetry).remember(v.Now, changeRejected, "")
+	return l.announce(o, v.Now, events.TokenRejected{
+		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Reason: reason,
+		Count: uint64(n), Window: uint64(v.Rules.FreshWindow / time.Second),
+	})
+}

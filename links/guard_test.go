@@ -1,0 +1,83 @@
+package links_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+)
+
+func guarded(single bool) links.Rules {
+	r := rules
+	r.FreshWindow, r.SingleActive, r.MinInterval = 10*time.Minute, single, 0
+	return r
+}
+
+// cycle refreshes a link whose bearer was refused, and returns what was decided.
+func cycle(t *testing.T, l links.Link, r links.Rules, when time.Time) (links.Link, links.Action) {
+	t.Helper()
+	v := view(r, links.Closed)
+	v.Now = when
+	report := links.Trigger{Generation: l.Generation, Reason: events.ReasonUnauthorized}
+	d := l.Decide(report, v)
+	if d.Action != links.Begin {
+		return l.Seen(report), d.Action
+	}
+	l = l.Begin(links.Attempt{ID: when.String(), At: when, Grant: d.Grant}, true, r)
+	c := links.Claim{Attempt: when.String(), Consent: l.Consent, Generation: l.Generation}
+	return l.Commit(c, grantFor(l.Generation+1, when), events.CauseRefresh, origin, when, r, 0.5), d.Action
+}
+
+// R19, R23: refused as soon as they are issued.
+func TestRefreshingStopsWhereFreshTokensAreRefused(t *testing.T) {
+	for single, limit := range map[bool]int{false: 3, true: 4} {
+		r, l, when := guarded(single), active(), now
+		var did links.Action
+		l, _ = cycle(t, l, r, when) // an old bearer, refused late: no matter
+		for n := 1; n <= limit; n++ {
+			when = when.Add(time.Minute)
+			if l, did = cycle(t, l, r, when); (did == links.Reject) != (n == limit) {
+				t.Fatalf("single active %v: refusal %d: %v", single, n, did)
+			}
+		}
+		v := view(r, links.Closed)
+		v.Now = when
+		told := len(l.Outbox)
+		l = l.Reject(v, origin)
+		e := event[events.TokenRejected](t, l, told)
+		if want := map[bool]string{false: links.RejectedFresh, true: links.RejectedForeign}[single]; e.Reason != want || e.Count != uint64(limit) || e.Window != 600 {
+			t.Errorf("told %+v", e)
+		}
+		if _, did = cycle(t, l, r, when.Add(time.Minute)); did == links.Begin || did == links.Reject {
+			t.Errorf("a report soon after: %v", did)
+		}
+		v.Now = when.Add(10 * time.Minute)
+		if d := l.Decide(timer, v); d.Action != links.Begin {
+			t.Errorf("after the pause: %v (%s)", d.Action, d.Reason)
+		}
+	}
+}
+
+func TestRefusalsThatAreNoLoopDoNotStopALink(t *testing.T) {
+	for name, c := range map[string]struct {
+		pause time.Duration
+		life  time.Duration
+	}{
+		"far apart":                       {11 * time.Minute, time.Hour},
+		"short bearers that were used up": {2 * time.Minute, time.Minute},
+	} {
+		r, l, when := guarded(false), active(), now
+		for range 20 {
+			var did links.Action
+			if l, did = cycle(t, l, r, when); did != links.Begin {
+				t.Fatalf("%s: %v", name, did)
+			}
+			l.ExpiresAt = when.Add(c.life)
+			when = when.Add(c.pause)
+		}
+		if len(l.FreshRefusals) > 3 {
+			t.Errorf("%s: %d refusals are kept", name, len(l.FreshRefusals))
+		}
+	}
+}
