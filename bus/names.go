@@ -31,10 +31,11 @@ func (n Names) Timer() string { return n.stream("TIMER") }
 func (n Names) Out() string   { return n.stream("OUT") }
 func (n Names) Dead() string  { return n.stream("DEAD") }
 
-// Links, Index and Consents name the key-value buckets.
+// Links, Index, Consents and Apps name the key-value buckets.
 func (n Names) Links() string    { return n.token() + "_links" }
 func (n Names) Index() string    { return n.token() + "_index" }
 func (n Names) Consents() string { return n.token() + "_consents" }
+func (n Names) Apps() string     { return n.token() + "_apps" }
 
 // WorkerConsumer is the durable consumer of a provider's inputs.
 func (n Names) WorkerConsumer(provider string) string { return "worker-" + provider }

@@ -63,7 +63,7 @@ func (p Plan) streams() []jetstream.StreamConfig {
 	n := p.names()
 	return []jetstream.StreamConfig{
 		p.inputs(), p.timers(), p.outputs(), p.dead(),
-		p.bucket(n.Links(), 0), p.bucket(n.Index(), 0), p.bucket(n.Consents(), markerTTL),
+		p.bucket(n.Links(), 0), p.bucket(n.Index(), 0), p.bucket(n.Consents(), markerTTL), p.bucket(n.Apps(), 0),
 	}
 }
 

@@ -21,14 +21,14 @@ func TestProvisionIsIdempotentAndVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(first.Created) != 7+4 || len(first.Updated)+len(first.Unchanged) != 0 {
+	if len(first.Created) != 8+4 || len(first.Updated)+len(first.Unchanged) != 0 {
 		t.Fatalf("first run: %+v", first)
 	}
 	second, err := b.Provision(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(second.Unchanged) != 7+4 || len(second.Created)+len(second.Updated) != 0 {
+	if len(second.Unchanged) != 8+4 || len(second.Created)+len(second.Updated) != 0 {
 		t.Fatalf("second run: %+v", second)
 	}
 	if err := b.Verify(t.Context(), plan); err != nil {
@@ -113,7 +113,7 @@ func TestPlansThatCannotBe(t *testing.T) {
 func TestBucketsAreThoseOfTheLibrary(t *testing.T) {
 	t.Parallel()
 	b, _ := cell(t)
-	for _, bucket := range []string{b.Names().Links(), b.Names().Index(), b.Names().Consents()} {
+	for _, bucket := range []string{b.Names().Links(), b.Names().Index(), b.Names().Consents(), b.Names().Apps()} {
 		config := jetstream.KeyValueConfig{Bucket: bucket, History: 1, Storage: jetstream.FileStorage}
 		if bucket == b.Names().Consents() {
 			config.LimitMarkerTTL = time.Minute
