@@ -117,6 +117,9 @@ func Parse(path string, text []byte) (Config, error) {
 		}
 		c.Providers[name] = p
 	}
+	if c.Providers, err = providers.Share(c.Providers); err != nil {
+		return Config{}, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	return c, nil
 }
 

@@ -126,3 +126,24 @@ func TestNoFileIsTheEmbeddedDefault(t *testing.T) {
 		t.Fatalf("defaults are %+v", c)
 	}
 }
+
+func TestAProviderTakesItsAppsRegistration(t *testing.T) {
+	c, err := config.Parse("c.yaml", []byte(`
+providers:
+  bank:
+    app: hub
+    refresh_idle: 1h
+  hub:
+    issuer: https://hub.example
+    token_url: https://hub.example/token
+    client_id: client
+    client_secret_file: hub.secret
+    auth_style: post
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := c.Providers["bank"]; p.ClientID != "client" || p.TokenURL != "https://hub.example/token" || p.RefreshIdle != time.Hour {
+		t.Errorf("bank is %+v", p)
+	}
+}
