@@ -17,7 +17,7 @@ func startNamed(t *testing.T, system string) *bench {
 }
 
 func TestEveryNamedSystemRefreshesOnceAndServes(t *testing.T) {
-	for _, system := range Names() {
+	for _, system := range append(Names(), Profiles()...) {
 		t.Run(system, func(t *testing.T) {
 			b := startNamed(t, system)
 			g := b.Issue("op", "alice")
@@ -138,7 +138,7 @@ func TestNextIdentityAnswersAtOnceWhileTheBrowserIsLoggedIn(t *testing.T) {
 }
 
 func TestEveryNamedSystemTakesACodeOnce(t *testing.T) {
-	for _, system := range Names() {
+	for _, system := range append(Names(), Profiles()...) {
 		t.Run(system, func(t *testing.T) {
 			b := startNamed(t, system)
 			code := b.mustConsent(b.authorizeURL(), "alice").Code
