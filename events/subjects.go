@@ -1,6 +1,9 @@
 package events
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // DefaultPrefix is the prefix of the zero Subjects.
 const DefaultPrefix = "regrant"
@@ -38,6 +41,9 @@ func (s Subjects) Due(a Address) string { return s.base() + ".due." + a.Token() 
 // API is where the API's verb is asked for in a tenant. Verbs are [a-z0-9-]{1,32}.
 func (s Subjects) API(tenant, verb string) string { return s.base() + ".api." + tenant + "." + verb }
 
+// Credentials is where the owner of a link's session is asked for its credentials.
+func (s Subjects) Credentials(a Address) string { return s.base() + ".credentials." + a.Token() }
+
 // DeadOf is where the dead letter of any message goes, also of one whose subject
 // nobody understands: the original subject, with the prefix moved before "dead".
 func (s Subjects) DeadOf(subject string) string {
@@ -63,6 +69,9 @@ func (s Subjects) OutFilter(a Address, n Name) string { return s.filter("out", a
 // LiveFilter selects republished outputs; empty means any, as in OutFilter.
 func (s Subjects) LiveFilter(a Address, n Name) string { return s.filter("live", a, n) }
 
+// CredentialsFilter selects asks for credentials; an empty part of the address means any.
+func (s Subjects) CredentialsFilter(a Address) string { return s.Credentials(orAny(a)) }
+
 // APIAll selects one verb of all tenants.
 func (s Subjects) APIAll(verb string) string { return s.API("*", verb) }
 
@@ -75,14 +84,12 @@ func (s Subjects) DueAll() string   { return s.base() + ".due.>" }
 func (s Subjects) DeadAll() string  { return s.base() + ".dead.>" }
 
 func (s Subjects) filter(kind string, a Address, n Name) string {
-	orAny := func(word string) string {
-		if word == "" {
-			return "*"
-		}
-		return word
-	}
-	a = Address{orAny(a.Tenant), orAny(a.Provider), orAny(a.Link)}
-	return s.named(kind, a, Name(orAny(string(n))))
+	return s.named(kind, orAny(a), cmp.Or(n, "*"))
+}
+
+// orAny puts a wildcard in place of each empty part.
+func orAny(a Address) Address {
+	return Address{cmp.Or(a.Tenant, "*"), cmp.Or(a.Provider, "*"), cmp.Or(a.Link, "*")}
 }
 
 // ParseIn inverts In. The error is an *Invalid for the field "subject". The
@@ -109,6 +116,11 @@ func (s Subjects) ParseDue(subject string) (Address, error) {
 // ParseTimer inverts Timer.
 func (s Subjects) ParseTimer(subject string) (Address, error) {
 	return s.parseAddress("timer", subject)
+}
+
+// ParseCredentials inverts Credentials.
+func (s Subjects) ParseCredentials(subject string) (Address, error) {
+	return s.parseAddress("credentials", subject)
 }
 
 // ParseAPI inverts API.

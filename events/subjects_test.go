@@ -14,28 +14,30 @@ var l1 = events.Address{Tenant: "t", Provider: "p", Link: "L1"}
 func TestSubjects(t *testing.T) {
 	var s events.Subjects
 	for got, want := range map[string]string{
-		s.In(l1, events.NameTokenExpired):              "regrant.in.t.p.L1.token-expired",
-		s.Out(l1, events.NameTokenRotated):             "regrant.out.t.p.L1.token-rotated",
-		s.Live(l1, events.NameTokenRotated):            "regrant.live.t.p.L1.token-rotated",
-		s.Timer(l1):                                    "regrant.timer.t.p.L1",
-		s.Due(l1):                                      "regrant.due.t.p.L1",
-		s.Dead(l1, events.NameTokenExpired):            "regrant.dead.in.t.p.L1.token-expired",
-		s.DeadOf("regrant.in.odd"):                     "regrant.dead.in.odd",
-		s.DeadOf("elsewhere.x"):                        "regrant.dead.elsewhere.x",
-		s.API("t", "consent-begin"):                    "regrant.api.t.consent-begin",
-		s.APIAll("list"):                               "regrant.api.*.list",
-		s.InFilter("p"):                                "regrant.in.*.p.>",
-		s.DueFilter("p"):                               "regrant.due.*.p.*",
-		s.OutOf(l1):                                    "regrant.out.t.p.L1.*",
-		s.OutFilter(events.Address{Provider: "p"}, ""): "regrant.out.*.p.*.*",
-		s.LiveFilter(l1, events.NameTokenRotated):      "regrant.live.t.p.L1.token-rotated",
-		s.InAll():                                      "regrant.in.>",
-		s.OutAll():                                     "regrant.out.>",
-		s.LiveAll():                                    "regrant.live.>",
-		s.TimerAll():                                   "regrant.timer.>",
-		s.DueAll():                                     "regrant.due.>",
-		s.DeadAll():                                    "regrant.dead.>",
-		events.Subjects{Prefix: "eu.cell-2"}.Due(l1):   "eu.cell-2.due.t.p.L1",
+		s.In(l1, events.NameTokenExpired):                "regrant.in.t.p.L1.token-expired",
+		s.Out(l1, events.NameTokenRotated):               "regrant.out.t.p.L1.token-rotated",
+		s.Live(l1, events.NameTokenRotated):              "regrant.live.t.p.L1.token-rotated",
+		s.Timer(l1):                                      "regrant.timer.t.p.L1",
+		s.Due(l1):                                        "regrant.due.t.p.L1",
+		s.Dead(l1, events.NameTokenExpired):              "regrant.dead.in.t.p.L1.token-expired",
+		s.DeadOf("regrant.in.odd"):                       "regrant.dead.in.odd",
+		s.DeadOf("elsewhere.x"):                          "regrant.dead.elsewhere.x",
+		s.Credentials(l1):                                "regrant.credentials.t.p.L1",
+		s.CredentialsFilter(events.Address{Tenant: "t"}): "regrant.credentials.t.*.*",
+		s.API("t", "consent-begin"):                      "regrant.api.t.consent-begin",
+		s.APIAll("list"):                                 "regrant.api.*.list",
+		s.InFilter("p"):                                  "regrant.in.*.p.>",
+		s.DueFilter("p"):                                 "regrant.due.*.p.*",
+		s.OutOf(l1):                                      "regrant.out.t.p.L1.*",
+		s.OutFilter(events.Address{Provider: "p"}, ""):   "regrant.out.*.p.*.*",
+		s.LiveFilter(l1, events.NameTokenRotated):        "regrant.live.t.p.L1.token-rotated",
+		s.InAll():    "regrant.in.>",
+		s.OutAll():   "regrant.out.>",
+		s.LiveAll():  "regrant.live.>",
+		s.TimerAll(): "regrant.timer.>",
+		s.DueAll():   "regrant.due.>",
+		s.DeadAll():  "regrant.dead.>",
+		events.Subjects{Prefix: "eu.cell-2"}.Due(l1): "eu.cell-2.due.t.p.L1",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -65,6 +67,9 @@ func TestParsingInvertsBuilding(t *testing.T) {
 		}
 		if tenant, verb, err := s.ParseAPI(s.API("t", "consent-begin")); tenant != "t" || verb != "consent-begin" || err != nil {
 			t.Errorf("api: %v %v %v", tenant, verb, err)
+		}
+		if a, err := s.ParseCredentials(s.Credentials(l1)); a != l1 || err != nil {
+			t.Errorf("credentials: %v %v", a, err)
 		}
 		if a, err := s.ParseTimer(s.Timer(l1)); a != l1 || err != nil {
 			t.Errorf("timer: %v %v", a, err)
