@@ -258,7 +258,7 @@ func TestNothingPrintsASecret(t *testing.T) {
 	if err := json.NewEncoder(&out).Encode([]any{good, key, q, sealed}); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{userCanary, passwordCanary, fmt.Sprintf("%x", private), string(private), strings.Trim(fmt.Sprint(private), "[]")} {
+	for _, s := range []string{userCanary, passwordCanary, fmt.Sprintf("%x", private), string(private), strings.Trim(fmt.Sprintf("%d", private), "[]")} {
 		if strings.Contains(strings.ToLower(out.String()), s) {
 			t.Errorf("%q was printed", s)
 		}
