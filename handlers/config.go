@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/regrant/regrant/apps"
 	"github.com/regrant/regrant/budget"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
@@ -95,6 +96,12 @@ type Config struct {
 	// Forward publishes an input: what the logout of a user asks of the user's other
 	// links. nil: such a logout waits.
 	Forward func(ctx context.Context, m events.Message) error
+	// Apps knows which of our registrations work; nil: nothing is known against any.
+	Apps *apps.Keeper
+	// Spike counts dead grants; nil: each is believed.
+	Spike *apps.Spike
+	// Limits spreads requests; nil: they are made as they come.
+	Limits Limiter
 	// Credentials asks the owner of a user's session for what it has in memory, for one
 	// presentation. nil: nobody is asked, as if nobody answered.
 	Credentials func(ctx context.Context, a events.Address, generation uint64) (Credential, error)

@@ -47,6 +47,8 @@ func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (n
 		return l.Condemn(d.Reason, o, view.Now), StepJudge
 	case links.Ask:
 		return l.Prompted(view.Rules, o, view.Now), StepJudge
+	case links.Defer:
+		return l.HoldVerdict("", d.Reason, view.Now, view.Rules, view.Jitter), StepJudge
 	case links.Reject:
 		return l.Reject(view, o), StepJudge
 	case links.Postpone:

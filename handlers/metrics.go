@@ -11,6 +11,7 @@ type Metrics struct {
 	Consents      *prometheus.CounterVec   // provider, outcome
 	Stale         *prometheus.CounterVec   // provider, how
 	Refused       *prometheus.CounterVec   // reason; inputs that became dead letters
+	Spikes        *prometheus.CounterVec   // app; alarms about many dead grants
 	LockAway      prometheus.Counter       // refreshes under the intent alone
 	Adopted       prometheus.Counter       // spool files finished for a dead worker
 	Latency       *prometheus.HistogramVec // provider; report stored to rotation announced
@@ -34,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Consents:      counter("consents_total", "Consent flows that came back, by what became of them.", "provider", "outcome"),
 		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
 		Refused:       counter("refused_inputs_total", "Inputs refused for good: they lie in the dead letters.", "reason"),
+		Spikes:        counter("dead_grant_spikes_total", "Times that so many grants of an app were called dead that verdicts are held.", "app"),
 		LockAway:      plain("lock_unavailable_total", "Refreshes made under the intent alone because the lock server was away."),
 		Adopted:       plain("spool_adopted_total", "Answers of dead workers that this one committed."),
 		Latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -45,7 +47,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.Presentations, m.Codes, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+		reg.MustRegister(m.Presentations, m.Codes, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.Spikes, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
 	}
 	return m
 }

@@ -25,6 +25,11 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	if v, ok := h.settleOutbox(ctx, j, stored.Link); !ok {
 		return v, false
 	}
+	ad, v, ok := h.admit(ctx, j)
+	if !ok {
+		return v, false
+	}
+	defer ad.release()
 	request, err := h.request(ctx, stored.Link, a.By(), tokens)
 	if m := (*missing)(nil); errors.As(err, &m) {
 		return h.withoutCredentials(ctx, j, stored, m)
@@ -47,6 +52,11 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	outcome := p.Refresh(context.WithoutCancel(ctx), request)
 	h.Probe.at(StepPresent, After, j.addr)
 	h.observe(j, claim, outcome)
+	if outcome.Class == providers.OK { // saved before anybody hears of it
+		defer h.outcome(ctx, j, ad, outcome)
+	} else {
+		h.outcome(ctx, j, ad, outcome)
+	}
 	return h.conclude(ctx, j, claim, outcome)
 }
 
@@ -181,6 +191,9 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 	if !stored.Link.Judged(c) {
 		return inbox.Verdict{}, true
 	}
+	if h.held(j.addr) {
+		return h.holdVerdict(ctx, j, stored, c)
+	}
 	next, err := h.verdict(ctx, stored.Link, j, c)
 	if err != nil {
 		return h.notWritten(j, err)
@@ -196,6 +209,17 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 		return h.finishWrite(ctx, j, stored.Link, next), false
 	}
 	return h.goOn(ctx, j, stored.Link, next)
+}
+
+// holdVerdict leaves a link without a verdict for as long as so many grants die
+// that the word of the provider is in doubt.
+func (h *Handlers) holdVerdict(ctx context.Context, j *job, stored links.Stored, c links.Claim) (inbox.Verdict, bool) {
+	next := stored.Link.HoldVerdict(c.Attempt, links.ReasonGrantDead, h.Clock(), h.rules[j.addr.Provider], h.Random())
+	if _, err := h.update(ctx, StepVerdict, stored, next); err != nil {
+		return h.writtenOrNot(j, err)
+	}
+	h.logger(j.addr).Warn("the provider calls the link's grant dead, as so many others; the verdict is held", "until", next.Due)
+	return h.finishWrite(ctx, j, stored.Link, next), false
 }
 
 // verdict is the record after the grant is dead: the candidate's, the next grant's,

@@ -186,7 +186,7 @@ func (h *Handlers) pause(l links.Link, after time.Duration) time.Duration {
 func (h *Handlers) view(j *job) links.View {
 	now, patiences := h.now(j), j.patiences()
 	return links.View{
-		Now: now, Rules: h.rules[j.addr.Provider], Jitter: h.Random(), StoreNow: j.storeNow, Asked: j.asked,
+		Now: now, Rules: h.rules[j.addr.Provider], Jitter: h.Random(), StoreNow: j.storeNow, Asked: j.asked, Held: h.held(j.addr),
 		See: func(attempt string) links.Sight { return h.sights.see(attempt, h.Clock(), patiences) },
 	}
 }

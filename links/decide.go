@@ -70,6 +70,8 @@ type View struct {
 	// Asked with a zero StoreNow means that it did not answer.
 	StoreNow time.Time
 	Asked    bool
+	// Held: so many grants of the app die at once that no verdict is taken on any.
+	Held bool
 }
 
 // Action is what a handler does with a link.
@@ -109,10 +111,12 @@ const (
 	Ask
 	// Reject: what refreshing yields is refused; stop for a while.
 	Reject
+	// Defer: the verdict that is due is not to be taken now.
+	Defer
 )
 
 var actionNames = [...]string{
-	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask", "reject",
+	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask", "reject", "defer",
 }
 
 func (a Action) String() string { return actionNames[a] }
@@ -330,8 +334,14 @@ func (l Link) decideUncertain(t Trigger, v View) Decision {
 	if t.unauthorized() && !l.Refused {
 		return Decision{Action: Mark, Reason: "bearer_refused"}
 	}
-	if t.Timer && l.IsDue(v.Now) {
+	switch {
+	case !t.Timer || !l.IsDue(v.Now):
+		return Decision{Action: Finish, Reason: "uncertain"}
+	case l.Doomed != "" && v.Held:
+		return Decision{Action: Defer, Reason: l.Doomed}
+	case l.Doomed != "" && v.Rules.Replay == Safe:
+		return Decision{Action: Repeat, Grant: GrantRefreshToken, Reason: "provider_may_have_recovered"}
+	default:
 		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
 	}
-	return Decision{Action: Finish, Reason: "uncertain"}
 }

@@ -74,3 +74,15 @@ func (l Link) Reject(v View, o Origin) Link {
 		Count: uint64(n), Window: uint64(v.Rules.FreshWindow / time.Second),
 	})
 }
+
+// HoldVerdict leaves a link whose grant was called dead without a verdict for a
+// while: so many were that the provider's word is in doubt. What is served stays
+// served. The attempt that heard it has had its answer.
+func (l Link) HoldVerdict(attempt, reason string, now time.Time, r Rules, jitter float64) Link {
+	l.Attempts = slices.DeleteFunc(slices.Clone(l.Attempts), func(a Attempt) bool { return a.ID == attempt })
+	l.Status, l.Doomed, l.AnswersUntil = Uncertain, reason, time.Time{}
+	return l.schedule(now.Add(r.RetryMax+time.Duration(jitter*float64(r.RetryMax)/5)), DueVerdict)
+}
+
+// Say announces what is not about the link itself, in its outbox: an app has none.
+func (l Link) Say(d events.Data, o Origin, now time.Time) Link { return l.announce(o, now, d) }

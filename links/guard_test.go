@@ -81,3 +81,31 @@ func TestRefusalsThatAreNoLoopDoNotStopALink(t *testing.T) {
 		}
 	}
 }
+
+// R23: so many grants die at once that nobody is asked to consent: the verdict
+// waits, and where that harms nobody the credential is presented again.
+func TestAVerdictIsHeldWhileManyGrantsDie(t *testing.T) {
+	for replay, then := range map[links.Replay]links.Action{links.Safe: links.Repeat, links.Forbidden: links.GiveUp} {
+		r := with(replay)
+		l := refreshing("a").HoldVerdict("a", links.ReasonGrantDead, now, r, 0.5)
+		if l.Status != links.Uncertain || len(l.Outbox) != 0 || len(l.Attempts) != 0 {
+			t.Fatalf("held, the link is %s, says %d things, lists %v", l.Status, len(l.Outbox), l.Attempts)
+		}
+		v := view(r, links.Closed)
+		marked := l.Mark(v, origin)
+		if marked.Status != links.Uncertain {
+			t.Errorf("a 401 condemned it: %s", marked.Status)
+		}
+		v.Now, v.Held = l.Due, true
+		if d := l.Decide(timer, v); d.Action != links.Defer {
+			t.Errorf("while they go on dying: %v", d.Action)
+		}
+		v.Held = false
+		if d := l.Decide(timer, v); d.Action != then {
+			t.Errorf("afterwards, replay %v: %v", replay, d.Action)
+		}
+		if judged := l.GiveUp(v, origin); judged.Status != links.ConsentRequired || event[events.ConsentRequired](t, judged, 0).Reason != links.ReasonGrantDead {
+			t.Errorf("the verdict is %s", judged.Status)
+		}
+	}
+}

@@ -131,6 +131,8 @@ type Link struct {
 	Spent []GrantType `json:"spent,omitzero"`
 	// Awaiting: nobody answers for the session that has the credentials.
 	Awaiting *Awaiting `json:"awaiting,omitzero"`
+	// Doomed is the reason of a verdict that is held.
+	Doomed string `json:"doomed,omitzero"`
 	// FreshRefusals are when bearers of our own making were refused before their time.
 	FreshRefusals []time.Time `json:"fresh_refusals,omitzero"`
 

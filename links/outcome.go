@@ -113,7 +113,7 @@ func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
 	if !g.ConsentExpiresAt.IsZero() {
 		l.ConsentExpiresAt = g.ConsentExpiresAt
 	}
-	l.Refused, l.Failures = false, 0
+	l.Refused, l.Failures, l.Doomed = false, 0, ""
 	return l.expect(r).attend(r, jitter)
 }
 
@@ -181,7 +181,7 @@ func (l Link) Judged(c Claim) bool {
 // Condemn ends in ConsentRequired: the grant is dead, or its outcome stays
 // unknown. Listed attempts stay listed: a late answer still saves the link.
 func (l Link) Condemn(reason string, o Origin, now time.Time) Link {
-	l.Status, l.Prompt = ConsentRequired, nil
+	l.Status, l.Prompt, l.Doomed = ConsentRequired, nil, ""
 	l.AnswersUntil = time.Time{}
 	l = l.schedule(time.Time{}, "").remember(now, changeVerdict, "")
 	return l.announce(o, now, events.ConsentRequired{
@@ -225,6 +225,9 @@ const (
 // while an answer may still come or the old bearer may live, then
 // ConsentRequired (model: D_TAKE without may_repeat, D_EXPIRE).
 func (l Link) GiveUp(v View, o Origin) Link {
+	if l.Doomed != "" {
+		return l.Condemn(l.Doomed, o, v.Now)
+	}
 	if l.Status != Uncertain {
 		l.AnswersUntil = l.answersUntil(v)
 	}
@@ -236,7 +239,7 @@ func (l Link) GiveUp(v View, o Origin) Link {
 // decides what comes next.
 func (l Link) Mark(v View, o Origin) Link {
 	l.Refused = true
-	if l.Status != Uncertain {
+	if l.Status != Uncertain || l.Doomed != "" {
 		return l
 	}
 	return l.settleUncertain(v.Now, o)

@@ -27,6 +27,7 @@ func full() links.Link {
 	l.Refusals = append(make([]links.Refusal, 0, 4), links.Refusal{Consent: "other-flow", Ruling: 1, At: now})
 	l.APIKey, l.Spent = true, append(make([]links.GrantType, 0, 4), links.GrantAPIKey)
 	l.Awaiting = &links.Awaiting{Since: now, AskedAt: now, Reason: links.CredentialsNoAnswer, Told: true}
+	l.Doomed = links.ReasonGrantDead
 	l.FreshRefusals = append(make([]time.Time, 0, 4), now.Add(-time.Minute))
 	l.Prompt = &links.Prompt{Clock: events.ClockConsent, Ends: now.Add(90 * 24 * time.Hour), At: now.Add(83 * 24 * time.Hour)}
 	l.Consents = []links.Consent{{Number: 1, At: now, Cause: "import", Scopes: []string{"a"}}}
@@ -100,6 +101,10 @@ var transitions = map[string]func(links.Link) links.Link{
 	"Dead":          func(l links.Link) links.Link { return l.Dead("a", links.ReasonGrantDead, origin, now, rules) },
 	"CredentialsMissing": func(l links.Link) links.Link {
 		return l.CredentialsMissing("a", links.CredentialsRefused, origin, now, rules)
+	},
+	"HoldVerdict": func(l links.Link) links.Link { return l.HoldVerdict("a", links.ReasonGrantDead, now, rules, 0.5) },
+	"Say": func(l links.Link) links.Link {
+		return l.Say(events.AppSuspended{Address: address, App: "op", Reason: "invalid_client"}, origin, now)
 	},
 	"Reject":   func(l links.Link) links.Link { return l.Reject(view(guarded(false), links.Over), origin) },
 	"GiveUp":   func(l links.Link) links.Link { return l.GiveUp(view(rules, links.Over), origin) },
