@@ -10,6 +10,7 @@ import (
 	"github.com/regrant/regrant/apps"
 	"github.com/regrant/regrant/budget"
 	"github.com/regrant/regrant/consents"
+	"github.com/regrant/regrant/credentials"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/locks"
@@ -103,8 +104,9 @@ type Config struct {
 	// Limits spreads requests; nil: they are made as they come.
 	Limits Limiter
 	// Credentials asks the owner of a user's session for what it has in memory, for one
-	// presentation. nil: nobody is asked, as if nobody answered.
-	Credentials func(ctx context.Context, a events.Address, generation uint64) (Credential, error)
+	// presentation; credentials.ErrRefused where the session is over. nil: nobody is
+	// asked, as if nobody answered.
+	Credentials func(ctx context.Context, a events.Address, generation uint64) (credentials.Credential, error)
 	Budget      budget.Budget
 	// Clock is this host's clock. StoreClock asks the store for its own; it may fail.
 	Clock      func() time.Time

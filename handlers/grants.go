@@ -4,20 +4,12 @@ import (
 	"context"
 	"errors"
 
+	"github.com/regrant/regrant/credentials"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
-	"github.com/regrant/regrant/secret"
 )
-
-// Credential is what the owner of a user's session has in memory. It is used for
-// one presentation and never written.
-type Credential struct{ Username, Password secret.Value }
-
-// ErrCredentialsRefused is the answer of an owner whose session is over. Any other
-// error of Config.Credentials means that nobody answered.
-var ErrCredentialsRefused = errors.New("the session's owner refuses")
 
 // request is what a grant presents of a link. The credentials of a session are
 // asked for here, before anything is intended: without them nothing is.
@@ -47,7 +39,7 @@ type missing struct {
 func (m *missing) Error() string { return "credentials: " + m.reason }
 func (m *missing) Unwrap() error { return m.err }
 
-func (h *Handlers) credential(ctx context.Context, l links.Link) (c Credential, err error) {
+func (h *Handlers) credential(ctx context.Context, l links.Link) (c credentials.Credential, err error) {
 	if h.Credentials == nil {
 		return c, &missing{links.CredentialsNoAnswer, errors.New("this worker cannot ask for credentials")}
 	}
@@ -55,7 +47,7 @@ func (h *Handlers) credential(ctx context.Context, l links.Link) (c Credential, 
 	defer cancel()
 	inbox.Waiting(ctx, func() { c, err = h.Credentials(ctx, l.Address, l.Generation) })
 	switch {
-	case errors.Is(err, ErrCredentialsRefused):
+	case errors.Is(err, credentials.ErrRefused):
 		return c, &missing{links.CredentialsRefused, err}
 	case err != nil:
 		return c, &missing{links.CredentialsNoAnswer, err}

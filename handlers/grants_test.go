@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/credentials"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/secret"
@@ -17,8 +17,8 @@ func chained(t *testing.T, chain []providers.Grant, test func(w *world)) {
 	})
 }
 
-func loggedIn() (handlers.Credential, error) {
-	return handlers.Credential{Username: secret.New(canary + "-name"), Password: secret.New(canary + "-password")}, nil
+func loggedIn() (credentials.Credential, error) {
+	return credentials.Credential{Username: secret.New(canary + "-name"), Password: secret.New(canary + "-password")}, nil
 }
 
 // R20: the user is not bothered while another grant of the chain is good.
@@ -96,9 +96,9 @@ func TestASessionThatIsGoneIsCalledForOnce(t *testing.T) {
 func TestAStormDoesNotAskAnAbsentOwnerForEachReport(t *testing.T) {
 	chained(t, []providers.Grant{providers.GrantPassword}, func(w *world) {
 		asked := 0
-		w.session = func() (handlers.Credential, error) {
+		w.session = func() (credentials.Credential, error) {
 			asked++
-			return handlers.Credential{}, handlers.ErrCredentialsRefused
+			return credentials.Credential{}, credentials.ErrRefused
 		}
 		a := w.process("a")
 		for range 50 {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/budget"
+	"github.com/regrant/regrant/credentials"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/inbox"
@@ -50,7 +51,7 @@ type world struct {
 	// fault says whether something may go wrong here, once; nil: never.
 	fault func(what string) bool
 	// session is the owner of the user's session; nil: nobody answers.
-	session func() (handlers.Credential, error)
+	session func() (credentials.Credential, error)
 	// locks says what a lock server answers; nil grants the lock to everybody.
 	locks func(p *process) error
 }
@@ -132,10 +133,10 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 	return p
 }
 
-func (w *world) credentials(ctx context.Context, _ events.Address, _ uint64) (handlers.Credential, error) {
+func (w *world) credentials(ctx context.Context, _ events.Address, _ uint64) (credentials.Credential, error) {
 	w.yield(taskOf(ctx), "credentials")
 	if w.session == nil {
-		return handlers.Credential{}, errAway
+		return credentials.Credential{}, errAway
 	}
 	return w.session()
 }

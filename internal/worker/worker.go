@@ -155,7 +155,7 @@ func (w *Worker) assemble(o Options) (err error) {
 	}
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
-		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput,
+		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
 		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
 	})
 	return err
