@@ -52,12 +52,14 @@ type Consumer struct {
 	slots    *slots
 	beats    *heartbeats
 	handlers sync.WaitGroup
+	pulling  sync.WaitGroup
 
 	// ctx is that of the handlers.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
-	stopOnce sync.Once
+	mu       sync.Mutex
+	halted   bool
 	stopping chan struct{} // closed: pull no more
 	done     chan struct{} // closed: nothing of this consumer runs any more
 }
@@ -80,6 +82,9 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error)
 		stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
+	for range min(lanes, spec.Slots) {
+		c.pulling.Go(newLane(c).run)
+	}
 	go c.run()
 	return c, nil
 }
@@ -93,11 +98,7 @@ func (c *Consumer) run() {
 
 	ticks := make(chan struct{})
 	go func() { defer close(ticks); c.beats.run() }()
-	var pulling sync.WaitGroup
-	for range min(lanes, c.spec.Slots) {
-		pulling.Go(newLane(c).run)
-	}
-	pulling.Wait()
+	c.pulling.Wait()
 	c.handlers.Wait()
 	c.beats.end()
 	<-ticks
@@ -123,10 +124,13 @@ func (c *Consumer) Stop(ctx context.Context) error {
 func (c *Consumer) Done() <-chan struct{} { return c.done }
 
 func (c *Consumer) halt() {
-	c.stopOnce.Do(func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.halted {
+		c.halted = true
 		close(c.stopping)
 		c.slots.stop()
-	})
+	}
 }
 
 // rest waits before the next attempt to pull; a connection made anew ends the wait.

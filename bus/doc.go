@@ -19,6 +19,9 @@
 // stored, and its storing confirmed, before the message is terminated, so that a
 // crash in between repeats a reference and loses nothing.
 //
+// A consumer can be paused, for an app that refuses us: it then asks for nothing,
+// so that waiting costs no deliveries, and takes single messages when told to.
+//
 // # Timers
 //
 // One message schedule per link fires into the link's due subject. Schedules are

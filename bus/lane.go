@@ -28,6 +28,10 @@ var errUnanswered = errors.New("the server does not answer requests for messages
 type lane struct {
 	c     *Consumer
 	batch int
+	// ends is closed when a pull is to end before its time.
+	ends func() <-chan struct{}
+	// one, if set, marks the messages of this lane: see One.
+	one *one
 
 	// The session: a subscription for replies, and the number of its last
 	// request. After a lost request it is replaced, so that the old request, if it
@@ -41,7 +45,7 @@ type lane struct {
 
 func newLane(c *Consumer) *lane {
 	share := (c.spec.Slots + lanes - 1) / lanes
-	return &lane{c: c, batch: min(maxBatch, share)}
+	return &lane{c: c, batch: min(maxBatch, share), ends: c.slots.pauses}
 }
 
 func (l *lane) run() {
@@ -54,6 +58,9 @@ func (l *lane) run() {
 		started, err := l.pull(n)
 		l.c.slots.cancel(n - started)
 		l.note(err)
+		if l.c.slots.isPaused() {
+			l.closeSession() // the server forgets the request, and what it sent already goes back
+		}
 	}
 }
 
@@ -71,9 +78,10 @@ func (l *lane) note(err error) {
 }
 
 // pull makes one request and receives its messages until it is fulfilled, it
-// expires, or the consumer stops. started counts messages that took their slot.
+// expires, or the consumer stops or pauses. started counts messages that took
+// their slot.
 func (l *lane) pull(n int) (started int, err error) {
-	back := l.c.bus.comeback()
+	back, ends := l.c.bus.comeback(), l.ends()
 	if err := l.ask(n); err != nil {
 		return 0, err
 	}
@@ -89,7 +97,7 @@ func (l *lane) pull(n int) (started int, err error) {
 				continue
 			}
 			received++
-			if l.c.take(msg) {
+			if l.c.take(msg, l.one) {
 				started++
 			}
 		case <-back: // the server has forgotten the request
@@ -97,6 +105,8 @@ func (l *lane) pull(n int) (started int, err error) {
 			return started, nil
 		case <-lost.C: // the server answers every request, if only that it expired
 			return started, errUnanswered
+		case <-ends:
+			return started, nil
 		case <-l.c.stopping:
 			return started, nil
 		}

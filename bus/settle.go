@@ -26,6 +26,7 @@ func term(reason string) []byte       { return []byte("+TERM " + reason) }
 type delivery struct {
 	raw *nats.Msg
 	msg inbox.Message
+	one *one // set if One asked for it
 }
 
 func newDelivery(raw *nats.Msg) (*delivery, error) {
@@ -44,12 +45,13 @@ func (d *delivery) respond(body []byte) error { return d.raw.Respond(body) }
 
 // take settles a message at a look, or starts its handler; started says that it
 // took the slot reserved for it.
-func (c *Consumer) take(raw *nats.Msg) (started bool) {
+func (c *Consumer) take(raw *nats.Msg, one *one) (started bool) {
 	d, err := newDelivery(raw)
 	if err != nil {
 		c.log.Error("received what no consumer sends", "subject", raw.Subject, "error", err)
 		return false
 	}
+	d.one = one
 	verdict, settled := c.peek(d)
 	if settled && verdict.Kind != inbox.KindDead {
 		c.answer(d, verdict)
@@ -62,11 +64,13 @@ func (c *Consumer) take(raw *nats.Msg) (started bool) {
 
 // handle waits for the slot, decides unless Peek did, and settles.
 func (c *Consumer) handle(d *delivery, verdict inbox.Verdict, settled bool) {
-	if !c.slots.start() {
+	if !c.slots.start(d.one != nil) {
+		d.one.over(false)
 		c.beats.remove(d)
 		c.putBack(d.raw)
 		return
 	}
+	defer d.one.over(true)
 	defer c.slots.end()
 	if !settled {
 		verdict = c.decide(d)
@@ -158,9 +162,14 @@ func (c *Consumer) nak(after time.Duration) []byte {
 	return nakAfter(after)
 }
 
-// putBack returns a message that was not started, for anyone to take at once.
+// putBack returns a message that was not started, for anyone to take: at once, or
+// where this consumer pauses a little later, for others may be about to pause too.
 func (c *Consumer) putBack(raw *nats.Msg) {
-	if err := raw.Respond(nakNow); err != nil {
+	body := nakNow
+	if c.slots.isPaused() {
+		body = nakAfter(c.bus.cfg.Budget.LockTTL / 10)
+	}
+	if err := raw.Respond(body); err != nil {
 		c.log.Debug("not put back: the message will be redelivered", "subject", raw.Subject, "error", err)
 	}
 }

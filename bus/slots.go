@@ -1,6 +1,9 @@
 package bus
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // waitersPerSlot bounds how many handlers may wait without a slot, for each slot
 // there is. Each holds its message in memory; past the bound they wait with
@@ -19,19 +22,22 @@ type slots struct {
 	promise int
 	waiting int
 	stopped bool
+	paused  bool
+	pausing chan struct{} // closed while paused
 }
 
 func newSlots(size int) *slots {
-	s := &slots{size: size}
+	s := &slots{size: size, pausing: make(chan struct{})}
 	s.changed.L = &s.mu
 	return s
 }
 
-// reserve waits for a free slot and promises up to most; 0 means stopped.
+// reserve waits for a free slot, and for the end of a pause, and promises up to
+// most; 0 means stopped.
 func (s *slots) reserve(most int) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for !s.stopped && s.busy+s.promise >= s.size {
+	for !s.stopped && (s.paused || s.busy+s.promise >= s.size) {
 		s.changed.Wait()
 	}
 	if s.stopped {
@@ -50,17 +56,40 @@ func (s *slots) cancel(n int) {
 	s.changed.Broadcast()
 }
 
-// start makes a promise good. false means stopped before that was possible; the
-// promise is gone either way.
-func (s *slots) start() bool {
+// reserveOne waits for a free slot, paused or not, and promises it; false means
+// stopped, or that ctx ended.
+func (s *slots) reserveOne(ctx context.Context) bool {
+	defer context.AfterFunc(ctx, s.wake)()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.stopped && ctx.Err() == nil && s.busy+s.promise >= s.size {
+		s.changed.Wait()
+	}
+	if s.stopped || ctx.Err() != nil {
+		return false
+	}
+	s.promise++
+	return true
+}
+
+func (s *slots) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed.Broadcast()
+}
+
+// start makes a promise good. false means stopped, or paused and not asked for in
+// spite of that, before it was possible; the promise is gone either way.
+func (s *slots) start(inSpite bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer s.changed.Broadcast()
-	for !s.stopped && s.busy >= s.size {
+	refused := func() bool { return s.stopped || s.paused && !inSpite }
+	for !refused() && s.busy >= s.size {
 		s.changed.Wait()
 	}
 	s.promise--
-	if s.stopped {
+	if refused() {
 		return false
 	}
 	s.busy++
@@ -81,6 +110,39 @@ func (s *slots) stop() {
 	defer s.mu.Unlock()
 	s.stopped = true
 	s.changed.Broadcast()
+}
+
+// pause makes start answer no and reserve wait, until resume. Who works, works on.
+func (s *slots) pause() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.paused {
+		s.paused = true
+		close(s.pausing)
+		s.changed.Broadcast()
+	}
+}
+
+func (s *slots) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.paused {
+		s.paused, s.pausing = false, make(chan struct{})
+		s.changed.Broadcast()
+	}
+}
+
+func (s *slots) isPaused() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.paused
+}
+
+// pauses is closed while paused, and when that next begins.
+func (s *slots) pauses() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pausing
 }
 
 // leave frees a handler's slot while it waits; false: too many wait already.

@@ -38,7 +38,7 @@ func TestSlotsUnderARandomCrowd(t *testing.T) {
 }
 
 func visit(s *slots, check func()) {
-	if !s.start() {
+	if !s.start(false) {
 		return
 	}
 	defer s.end()
@@ -56,7 +56,7 @@ func TestAReturningHandlerComesBeforeAPromise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(1)
 		s.reserve(1)
-		s.start()
+		s.start(false)
 		own := &seat{slots: s}
 		if !own.Release() || own.Release() {
 			t.Fatal("a slot is released once")
@@ -66,7 +66,7 @@ func TestAReturningHandlerComesBeforeAPromise(t *testing.T) {
 		}
 		own.Retake() // must not wait for the poll's end
 		var started bool
-		go func() { started = s.start() }()
+		go func() { started = s.start(false) }()
 		synctest.Wait()
 		if started {
 			t.Fatal("two in one slot")
@@ -84,13 +84,13 @@ func TestTooManyWaitersKeepTheirSlot(t *testing.T) {
 	s := newSlots(1)
 	for range waitersPerSlot {
 		s.reserve(1)
-		s.start()
+		s.start(false)
 		if !s.leave() {
 			t.Fatal("refused too early")
 		}
 	}
 	s.reserve(1)
-	s.start()
+	s.start(false)
 	if s.leave() {
 		t.Fatal("waiters without bound")
 	}
@@ -101,7 +101,7 @@ func TestStoppedSlotsStartNothing(t *testing.T) {
 	s := newSlots(2)
 	s.reserve(2)
 	s.stop()
-	if s.start() || s.reserve(1) != 0 {
+	if s.start(false) || s.reserve(1) != 0 {
 		t.Fatal("started after the stop")
 	}
 	s.cancel(1)
