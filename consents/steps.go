@@ -3,17 +3,19 @@ package consents
 import (
 	"slices"
 	"time"
+
+	"github.com/regrant/regrant/events"
 )
 
 // The reasons for which a flow fails that this package or its callers give;
 // others are the provider's words, or those of an answer that was not believed.
 const (
-	ReasonOutcomeUnknown = "outcome_unknown"
-	ReasonCodeRejected   = "code_rejected"
-	ReasonRefused        = "refused" // throttled
-	ReasonOurFault       = "our_fault"
-	ReasonNewerConsent   = "newer_consent"
-	ReasonUnverifiable   = "unverifiable"
+	ReasonOutcomeUnknown = events.ConsentOutcomeUnknown
+	ReasonCodeRejected   = events.ConsentCodeRejected
+	ReasonRefused        = events.ConsentRefused // throttled
+	ReasonOurFault       = events.ConsentOurFault
+	ReasonNewerConsent   = events.ConsentNewerConsent
+	ReasonUnverifiable   = events.ConsentUnverifiable
 )
 
 // Present makes the flow's one presentation durable before it is made, and is the

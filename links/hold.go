@@ -54,8 +54,8 @@ func (l Link) HoldOver(now time.Time) bool { return l.Hold != nil && !now.Before
 
 // The reasons for which a held consent comes to nothing.
 const (
-	ReasonRejected    = "rejected"
-	ReasonHoldExpired = "hold_expired"
+	ReasonRejected    = events.ConsentRejected
+	ReasonHoldExpired = events.ConsentHoldExpired
 )
 
 // LetGo ends a hold without a replacement, and says why.

@@ -16,6 +16,7 @@ import (
 
 // The roles under which this command connects.
 const (
+	roleReporter = "reporter"
 	roleCallback = "callback"
 	roleOperator = "operator"
 )
@@ -37,8 +38,18 @@ type input struct {
 }
 
 // send publishes an input and, where asked to, waits for what comes of it.
-func send(ctx context.Context, c *cli.Common, in input) (err error) {
-	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), events.Trace{}, in.data)
+func send(ctx context.Context, c *cli.Common, in input) error {
+	return connected(ctx, c, in.role, in.data, func(b *bus.Bus, m events.Message, id string) error {
+		if in.wait > 0 {
+			return in.sendAndWait(ctx, c, b, m, id)
+		}
+		return publish(ctx, c, b, m, id, fmt.Sprintf("sent %s of %s", in.data.EventName(), events.AddressOf(in.data)))
+	})
+}
+
+// connected makes an input's message, connects, and lets do send it.
+func connected(ctx context.Context, c *cli.Common, role string, data events.Data, do func(b *bus.Bus, m events.Message, id string) error) (err error) {
+	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), events.Trace{}, data)
 	if err != nil {
 		return err
 	}
@@ -46,7 +57,7 @@ func send(ctx context.Context, c *cli.Common, in input) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := c.Connect(ctx, cfg.Defaults(), in.role)
+	b, err := c.Connect(ctx, cfg.Defaults(), role)
 	if err != nil {
 		return err
 	}
@@ -55,16 +66,18 @@ func send(ctx context.Context, c *cli.Common, in input) (err error) {
 	if err != nil {
 		return err
 	}
-	if in.wait > 0 {
-		return in.sendAndWait(ctx, c, b, m, e.ID())
-	}
+	return do(b, m, e.ID())
+}
+
+// publish sends a message, and says so in those words.
+func publish(ctx context.Context, c *cli.Common, b *bus.Bus, m events.Message, id, words string) error {
 	if err := b.PublishInput(ctx, m); err != nil {
 		return err
 	}
 	if c.JSON {
-		return c.Print(map[string]string{"id": e.ID(), "subject": m.Subject})
+		return c.Print(map[string]string{"id": id, "subject": m.Subject})
 	}
-	_, err = fmt.Fprintf(c.Out, "sent %s of %s\n", in.data.EventName(), events.AddressOf(in.data))
+	_, err := fmt.Fprintln(c.Out, words)
 	return err
 }
 

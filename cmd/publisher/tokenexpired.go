@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
@@ -30,39 +28,17 @@ type tokenExpiredCmd struct {
 
 const source = "//regrant/publisher"
 
-func (t *tokenExpiredCmd) Run(ctx context.Context, c *cli.Common) (err error) {
+func (t *tokenExpiredCmd) Run(ctx context.Context, c *cli.Common) error {
 	data, err := t.data(c.In)
 	if err != nil {
 		return err
 	}
-	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), events.Trace{}, data)
-	if err != nil {
-		return err
-	}
-	cfg, err := c.Load()
-	if err != nil {
-		return err
-	}
-	b, err := c.Connect(ctx, cfg.Defaults(), "reporter")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Close(context.WithoutCancel(ctx))) }()
-	m, err := b.Names().Subjects().InputMessage(e)
-	if err != nil {
-		return err
-	}
-	if t.Wait > 0 {
-		return t.publishAndWait(ctx, c, b, m, data)
-	}
-	if err := b.PublishInput(ctx, m); err != nil {
-		return err
-	}
-	if c.JSON {
-		return c.Print(map[string]string{"id": e.ID(), "subject": m.Subject})
-	}
-	fmt.Fprintf(c.Out, "reported %s\n", data.Address)
-	return nil
+	return connected(ctx, c, roleReporter, data, func(b *bus.Bus, m events.Message, id string) error {
+		if t.Wait > 0 {
+			return t.publishAndWait(ctx, c, b, m, data)
+		}
+		return publish(ctx, c, b, m, id, "reported "+data.Address.String())
+	})
 }
 
 func (t *tokenExpiredCmd) data(in io.Reader) (events.TokenExpired, error) {
