@@ -49,10 +49,10 @@ func (h *Handlers) credential(ctx context.Context, l links.Link) (c credentials.
 	switch {
 	case errors.Is(err, credentials.ErrRefused):
 		return c, &missing{links.CredentialsRefused, err}
-	case err != nil:
+	case errors.Is(err, credentials.ErrNobody), errors.Is(err, credentials.ErrNoAnswer):
 		return c, &missing{links.CredentialsNoAnswer, err}
-	default:
-		return c, nil
+	default: // what was not carried says nothing about the session
+		return c, err
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/credentials"
+	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/secret"
@@ -89,6 +90,24 @@ func TestASessionThatIsGoneIsCalledForOnce(t *testing.T) {
 		wantDone(t, a.take(w.report(1)).end())
 		w.wantLink(links.Active, 2)
 		w.wantEvents("credentials-required", "token-rotated", "link-recovered")
+	})
+}
+
+// R18: that the bus was away says nothing about the session. Nobody is called for.
+func TestAnAskThatWasNotCarriedIsRepeated(t *testing.T) {
+	chained(t, []providers.Grant{providers.GrantPassword}, func(w *world) {
+		a, m := w.process("a"), w.report(1)
+		w.session = func() (credentials.Credential, error) { return credentials.Credential{}, errAway }
+		if v := a.take(m).end(); v.Kind != inbox.KindLater {
+			t.Errorf("verdict %v, want later", v)
+		}
+		w.wantLink(links.Active, 1)
+		w.wantEvents()
+		w.wantPresentations(0)
+		w.session = loggedIn
+		wantDone(t, a.take(m).end())
+		w.wantLink(links.Active, 2)
+		w.wantEvents("token-rotated")
 	})
 }
 

@@ -34,6 +34,10 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	if m := (*missing)(nil); errors.As(err, &m) {
 		return h.withoutCredentials(ctx, j, stored, m)
 	}
+	if err != nil {
+		h.logger(j.addr).Warn("the credentials could not be asked for; trying again", "err", err)
+		return inbox.Later(h.Budget.LockRenew), false
+	}
 	if a.By() != links.GrantRefreshToken {
 		j.began = h.Clock() // nothing that is judged by the deadline can be spent
 	}

@@ -136,7 +136,7 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 func (w *world) credentials(ctx context.Context, _ events.Address, _ uint64) (credentials.Credential, error) {
 	w.yield(taskOf(ctx), "credentials")
 	if w.session == nil {
-		return credentials.Credential{}, errAway
+		return credentials.Credential{}, credentials.ErrNobody
 	}
 	return w.session()
 }
