@@ -26,5 +26,13 @@
 // and userinfo answer to the bearer, and discovery to all.
 //
 // A family is what descends from one grant: the refresh tokens, numbered from 1,
-// and the bearers issued with each of them.
+// and the bearers issued with each of them. One may begin without a code, with
+// a password, an API key or the client itself, where the [Behaviour] allows it; the
+// ledger names whose it was and never what was shown.
+// [Named] has the semantics of the systems that Regrant serves and of public
+// providers at their published defaults. Left out is mutual TLS: a listener without
+// TLS sees no certificate.
+//
+// A [Config.Volatile] server is for simulated months: nothing goes to disk, and of
+// each family only what is new or good is remembered.
 package providertest

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/regrant/regrant/secret"
 )
@@ -87,6 +88,18 @@ func TestClientCredentialsGiveABearerAlone(t *testing.T) {
 	family, _ := b.FamilyOf(a.body.Access)
 	if sub := b.state(family).Sub; sub != b.Endpoints("op").ClientID {
 		t.Fatalf("a bearer of %s", sub)
+	}
+}
+
+func TestALoginCarriesNothingAlongThatOutlivedItself(t *testing.T) {
+	b := start(t, Behaviour{ClientCredentials: true, AccessTTL: time.Hour})
+	for range 20 {
+		b.mustBegin(url.Values{"grant_type": {"client_credentials"}})
+		b.clock.Add(time.Hour)
+	}
+	owner, _ := b.provider("op").accounts.Load(b.Endpoints("op").ClientID)
+	if held := len(owner.(*account).families); held != 1 {
+		t.Fatalf("%d grants are held for one bearer", held)
 	}
 }
 

@@ -173,10 +173,12 @@ func TestWSO2OneTokenPerUserWhoeverGetsIt(t *testing.T) {
 func TestWSO2LogoutEndsForeignDevicesAndTheNextPasswordBeginsAgain(t *testing.T) {
 	b := startNamed(t, "wso2")
 	b.SetPassword("op", "alice", password)
-	phone, tablet := b.mustBegin(passwordForm("alice", password)).body, b.ForeignLogin("op", "alice")
+	phone, watch := b.mustBegin(passwordForm("alice", password)).body, b.mustBegin(passwordForm("alice", password)).body
+	tablet := b.ForeignLogin("op", "alice")
 	b.revoke(phone.Refresh)
-	b.mustDie(phone.Refresh)
-	b.mustDie(tablet.RefreshToken)
+	for _, refresh := range []string{phone.Refresh, watch.Refresh, tablet.RefreshToken} {
+		b.mustDie(refresh)
+	}
 	if b.Alive(tablet.Bearer) {
 		t.Fatal("one device's logout is everybody's")
 	}

@@ -25,8 +25,9 @@ func TestARateIsKeptInEveryWindowAndCostsNoToken(t *testing.T) {
 	b.mustWait(fourth.body.Refresh, "40")
 	b.mustWait(fourth.body.Refresh, "40") // who is turned away is not counted
 	b.clock.Add(40 * time.Second)
-	b.mustRefresh(fourth.body.Refresh)
-	b.outcomes(OK, OK, Throttled, OK, Throttled, Throttled, OK)
+	fifth := b.mustRefresh(fourth.body.Refresh)
+	b.mustWait(fifth.body.Refresh, "20")
+	b.outcomes(OK, OK, Throttled, OK, Throttled, Throttled, OK, Throttled)
 }
 
 func TestThrottleHoldsUntilItsEnd(t *testing.T) {

@@ -119,6 +119,19 @@ func count(m interface{ Range(func(_, _ any) bool) }) (n int) {
 	return n
 }
 
+func TestAVolatileServerKnowsOldTokensThatAreGood(t *testing.T) {
+	astra, _ := Named("astra")
+	s, c := startVolatile(t, astra)
+	g := s.Issue("op", "alice")
+	for range 3 * remembered {
+		refreshed(s, g.RefreshToken)
+	}
+	c.Add(10*day - time.Second)
+	if refreshed(s, g.RefreshToken) == "" {
+		t.Fatal("a token that is good was forgotten")
+	}
+}
+
 func TestAVolatileServerStillKnowsARecentReuse(t *testing.T) {
 	s, _ := startVolatile(t, Behaviour{})
 	tokens := []string{s.Issue("op", "alice").RefreshToken}
