@@ -29,6 +29,7 @@
 // and the bearers issued with each of them. One may begin without a code, with
 // a password, an API key or the client itself, where the [Behaviour] allows it; the
 // ledger names whose it was and never what was shown.
+//
 // [Named] has the semantics of the systems that Regrant serves and of public
 // providers at their published defaults. Left out is mutual TLS: a listener without
 // TLS sees no certificate.
