@@ -21,8 +21,8 @@ type Config struct {
 	// Volatile keeps the ledger in memory alone and touches no file: for the months
 	// and the half a million requests of a simulated life. Of each family it knows
 	// the newest tokens and those that are good; older ones are like tokens that were
-	// never issued, also to Issued. What is left to pay is signing: a millisecond
-	// for an RS256 token, a tenth of it for ES256.
+	// never issued, also to Issued. What is left to pay is signing: a millisecond or two
+	// for an RS256 token, a tenth of that for ES256.
 	Volatile bool
 	// Addr to listen on; empty is 127.0.0.1 and a free port.
 	Addr string
