@@ -39,6 +39,7 @@ type queue struct {
 	waiting  []*inbox.Message
 	letters  []DeadLetter
 	dropped  int // duplicates that the broker did not store
+	open     int // messages that nobody settled yet
 	stopping bool
 }
 
@@ -74,6 +75,7 @@ func (q *queue) duplicate(m events.Message) bool {
 func (q *queue) add(stream, subject string, header map[string][]string, data []byte) {
 	q.mu.Lock()
 	q.stored++
+	q.open++
 	m := &inbox.Message{
 		Stream: stream, Subject: subject, Header: header, Data: data, Sequence: q.stored, StoredAt: q.clock.now(),
 	}
@@ -101,14 +103,15 @@ func (q *queue) deliver(m *inbox.Message) {
 
 // settle does what the bus does with a verdict.
 func (q *queue) settle(m *inbox.Message, v inbox.Verdict) {
-	switch v.Kind {
-	case inbox.KindDone:
-	case inbox.KindDead:
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		q.letters = append(q.letters, DeadLetter{m.Subject, v.Reason, v.Field, time.Now()})
-	default:
+	if v.Kind == inbox.KindLater {
 		time.AfterFunc(max(v.After, time.Millisecond), func() { q.deliver(m) })
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.open--
+	if v.Kind == inbox.KindDead {
+		q.letters = append(q.letters, DeadLetter{m.Subject, v.Reason, v.Field, time.Now()})
 	}
 }
 
@@ -150,4 +153,11 @@ func (q *queue) stop() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.stopping = true
+}
+
+// unsettled counts the messages that are stored and not settled.
+func (q *queue) unsettled() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.open
 }

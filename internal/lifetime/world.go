@@ -69,6 +69,9 @@ type Options struct {
 	// Brief keeps no bodies of token-rotated, no ledger on disk and warnings only of the
 	// log: for populations.
 	Brief bool
+	// Bend changes the fields of every answer of a token endpoint on its way to the
+	// workers; may be nil.
+	Bend func(fields map[string]any)
 	// Configure changes what a worker is made with; may be nil.
 	Configure func(*handlers.Config)
 }
@@ -96,6 +99,8 @@ type World struct {
 	started   int
 	inputs    atomic.Uint64
 	web       *http.Client
+	bender    *bender // nil: nothing is bent
+	watch     []func(Told)
 	login     sync.Mutex // held from Sim.Login to the visit that it is for
 	heard     sync.Map   // link → []*Service
 	bearers   *bearers
@@ -142,8 +147,13 @@ func (w *World) simulate(o Options) {
 		behaviours[name] = s.Behaviour
 	}
 	dir := w.t.TempDir()
+	listener := w.wire
+	if o.Bend != nil {
+		listener = newWire()
+		w.bender = bend(w.wire, listener, o.Bend)
+	}
 	sim, err := providertest.Start(providertest.Config{
-		Dir: dir, Volatile: o.Brief, Listener: w.wire, Providers: behaviours,
+		Dir: dir, Volatile: o.Brief, Listener: listener, Providers: behaviours,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -182,6 +192,9 @@ func (w *World) Close() {
 		p.Stop()
 	}
 	w.web.CloseIdleConnections()
+	if w.bender != nil {
+		w.bender.close()
+	}
 	if err := w.Sim.Close(); err != nil {
 		w.t.Error(err)
 	}
@@ -199,6 +212,17 @@ func (w *World) reconcileDaily() {
 			all[0].reconcile()
 		}
 	}
+}
+
+// Watch calls see with every event at the moment at which it is stored. Call it
+// before anything happens.
+func (w *World) Watch(see func(Told)) { w.watch = append(w.watch, see) }
+
+// Reprofile changes what workers that are started from now on believe of a provider.
+func (w *World) Reprofile(provider string, change func(*providers.Profile)) {
+	p := w.profiles[provider]
+	change(&p)
+	w.profiles[provider] = p
 }
 
 // Workers are those that run.
@@ -230,6 +254,9 @@ func (w *World) Link(a events.Address) links.Link {
 // Profile is what the world's workers believe of a provider.
 func (w *World) Profile(provider string) providers.Profile { return w.profiles[provider] }
 
+// Unsettled counts the inputs and fired timers that nobody has acked.
+func (w *World) Unsettled() int { return w.queue.unsettled() }
+
 // DeadLetters are the inputs that were given up.
 func (w *World) DeadLetters() []DeadLetter {
 	w.queue.mu.Lock()
@@ -242,6 +269,9 @@ func (w *World) hear(t Told, header map[string][]string) {
 	w.bearers.drop(t.Address)
 	for _, p := range w.queue.running() {
 		p.H.Learn(t.Address, header)
+	}
+	for _, see := range w.watch {
+		see(t)
 	}
 	if t.Name != events.NameTokenRotated {
 		return
