@@ -24,7 +24,10 @@ func bend(from, to *wire, change func(map[string]any)) *bender {
 	b := &bender{to: &http.Transport{DialContext: to.dial}, served: make(chan struct{})}
 	b.server = &http.Server{Handler: &httputil.ReverseProxy{
 		Transport: b.to,
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: r.In.Host}); r.Out.Host = r.In.Host },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: r.In.Host})
+			r.Out.Host = r.In.Host
+		},
 		ModifyResponse: func(res *http.Response) error {
 			if !strings.HasSuffix(res.Request.URL.Path, "/token") || res.StatusCode != http.StatusOK {
 				return nil
