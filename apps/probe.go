@@ -86,3 +86,12 @@ func (k *Keeper) grant(a App) bool {
 	s.ticket = a.Probes
 	return true
 }
+
+// Untaken says that this worker has won the probe of a suspended app and has not
+// made it yet.
+func (k *Keeper) Untaken(app string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s, ok := k.apps[app]
+	return ok && s.ticket != 0
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/regrant/regrant/apps"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
@@ -52,6 +53,8 @@ type Worker struct {
 	providers map[string]*providers.Provider
 	store     *kvstore.Store
 	flows     *kvstore.Flows
+	apps      *apps.Keeper
+	gates     *gates
 	handlers  *handlers.Handlers
 	service   *bus.Service
 	probe     handlers.Probe
@@ -120,6 +123,9 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	if w.flows, err = kvstore.NewFlows(ctx, w.bus.JetStream(), w.bus.Names().Consents()); err != nil {
 		return err
 	}
+	if err := w.watchApps(ctx, c); err != nil {
+		return err
+	}
 	if w.redis, err = locks.Dial(c.Redis.URL, c.Budget()); err != nil {
 		return fmt.Errorf("%w: redis.url: %w", config.ErrConfig, err)
 	}
@@ -155,7 +161,7 @@ func (w *Worker) assemble(o Options) (err error) {
 	}
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
-		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
+		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials, Apps: w.apps,
 		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
 	})
 	return err
@@ -171,7 +177,8 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 		w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
 	}
 	for _, name := range o.Config.ProviderNames() {
-		if err := w.consume(ctx, name, o.Config.Providers[name].Concurrency); err != nil {
+		p := w.providers[name].Profile()
+		if err := w.consume(ctx, name, p.AppOf(name), p.Concurrency); err != nil {
 			return err
 		}
 	}
@@ -188,7 +195,7 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 
 // consume takes the inputs and the fired timers of one provider, so that a slow
 // provider holds up nobody else's links.
-func (w *Worker) consume(ctx context.Context, provider string, slots int) error {
+func (w *Worker) consume(ctx context.Context, provider, app string, slots int) error {
 	names := w.bus.Names()
 	for _, spec := range []bus.ConsumerSpec{
 		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs(), Settled: w.acked(inputOf)},
@@ -199,6 +206,7 @@ func (w *Worker) consume(ctx context.Context, provider string, slots int) error 
 			return err
 		}
 		w.consumers = append(w.consumers, c)
+		w.gates.add(app, c)
 	}
 	return nil
 }
@@ -208,6 +216,7 @@ func (w *Worker) adoptEvery(ctx context.Context, every time.Duration) {
 		if err := w.handlers.Adopt(ctx); err != nil {
 			w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
 		}
+		w.handlers.RaiseApps(ctx)
 	}
 }
 
@@ -224,6 +233,9 @@ func (w *Worker) Stop(ctx context.Context) error {
 }
 
 func (w *Worker) shutdown(ctx context.Context) error {
+	if w.gates != nil {
+		w.gates.end()
+	}
 	var wg sync.WaitGroup
 	errs := make([]error, len(w.consumers)+1)
 	for i, c := range w.consumers {
@@ -236,6 +248,9 @@ func (w *Worker) shutdown(ctx context.Context) error {
 	wg.Wait()
 	err := errors.Join(append(errs, w.awaitBackground(ctx))...)
 	w.unlisten()
+	if w.apps != nil {
+		w.apps.Stop()
+	}
 	for _, p := range w.providers {
 		p.Close()
 	}
