@@ -72,14 +72,24 @@ func misfit(err error) error {
 	return invalid("body", "is not a JSON object")
 }
 
-// Handler makes what serves a verb from a function of its request and reply.
+// Handler makes what serves a tenant's verb from a function of its request and reply.
 func Handler[In Request, Out any](do func(ctx context.Context, tenant string, in In) (Out, error)) func(context.Context, string, []byte) ([]byte, error) {
-	return func(ctx context.Context, tenant string, data []byte) ([]byte, error) {
+	return handler(do)
+}
+
+// LinkHandler makes what serves a link's verb from a function of its request and reply.
+func LinkHandler[In Request, Out any](do func(ctx context.Context, a events.Address, in In) (Out, error)) func(context.Context, events.Address, []byte) ([]byte, error) {
+	return handler(do)
+}
+
+// handler decodes the request, and encodes the reply, about what the subject names.
+func handler[About any, In Request, Out any](do func(ctx context.Context, about About, in In) (Out, error)) func(context.Context, About, []byte) ([]byte, error) {
+	return func(ctx context.Context, about About, data []byte) ([]byte, error) {
 		in, err := Decode[In](data)
 		if err != nil {
 			return nil, err
 		}
-		out, err := do(ctx, tenant, in)
+		out, err := do(ctx, about, in)
 		if err != nil {
 			return nil, err
 		}

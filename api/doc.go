@@ -2,11 +2,12 @@
 // would not do: requests and replies in JSON, their limits, and the one error
 // that comes back in place of a reply.
 //
-// Requests travel on <prefix>.api.<tenant>.<verb> (events.Subjects.API). The
-// tenant is the subject's, never the body's: NATS permissions are granted on
-// subjects. Replies go to the asker's own inbox and are stored nowhere, which is
-// why they may hold what no event may: the state and the authorize URL of a
-// consent flow, and, in a request, tokens to be staged. These print as
+// Requests travel on <prefix>.api.<tenant>.<verb> (events.Subjects.API), those
+// about one link on <prefix>.api.<tenant>.<provider>.<link>.<verb> (APILink). Whom
+// a request is about is the subject's to say, never the body's: NATS permissions
+// are granted on subjects. Replies go to the asker's own inbox and are stored
+// nowhere, which is why they may hold what no event may: a bearer, the state and
+// the authorize URL of a consent flow, and, in a request, tokens to be staged. These print as
 // [redacted]; their JSON is clear, because to carry them is its one purpose. Never
 // log the bytes of a request or of a reply.
 //

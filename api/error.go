@@ -5,8 +5,9 @@ import "fmt"
 // Code says, for programs, why there is no reply.
 type Code string
 
-// The codes. All but Unavailable are final: the same request meets the same answer
-// until something changes.
+// The codes. All but Pending and Unavailable are final: the same request meets the
+// same answer until something changes. Uncertain says that nobody can know whether
+// it will.
 const (
 	NotFound        Code = "not_found"        // no such tenant, provider, user or link
 	NotPermitted    Code = "not_permitted"    // the link is another user's
@@ -18,6 +19,7 @@ const (
 	Quarantined     Code = "quarantined"      // the provider's answer must not be used
 	Held            Code = "held"             // a replacement waits for a decision
 	Suspended       Code = "suspended"        // the provider refuses our own registration
+	Pending         Code = "pending"          // not yet: a newer generation may come, ask again
 	Invalid         Code = "invalid"          // the request itself is wrong; Message names the field
 	Unavailable     Code = "unavailable"      // nobody answered, or nobody could now: try again
 )
@@ -30,6 +32,14 @@ type Error struct {
 	Message string `json:"message"`
 	// Link is the id of the link that this is about, where there is one.
 	Link string `json:"link,omitempty"`
+	// Nickname is what the link's user calls it, where that user can help.
+	Nickname string `json:"nickname,omitempty"`
+	// By is the link of the same user that took the link's place.
+	By string `json:"by,omitempty"`
+	// Generation is that of the link as it is, whatever was asked for.
+	Generation uint64 `json:"generation,omitempty"`
+	// RetryAfter is for how many seconds asking again is useless, where that is known.
+	RetryAfter float64 `json:"retry_after,omitempty"`
 }
 
 // Error is the message and the code.

@@ -8,9 +8,9 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a token on its way to the workers. It marshals to JSON, because its
-// request is the one place where it may travel, and prints as [redacted]
-// everywhere else. string(s) is the token itself.
+// Secret is a token on its way to the workers or from them. It marshals to JSON,
+// because its request or reply is the one place where it may travel, and prints as
+// [redacted] everywhere else. string(s) is the token itself.
 type Secret string
 
 // String, GoString, Format and LogValue print [redacted].

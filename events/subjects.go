@@ -41,6 +41,11 @@ func (s Subjects) Due(a Address) string { return s.base() + ".due." + a.Token() 
 // API is where the API's verb is asked for in a tenant. Verbs are [a-z0-9-]{1,32}.
 func (s Subjects) API(tenant, verb string) string { return s.base() + ".api." + tenant + "." + verb }
 
+// APILink is where the API's verb is asked for about one link.
+func (s Subjects) APILink(a Address, verb string) string {
+	return s.base() + ".api." + a.Token() + "." + verb
+}
+
 // Credentials is where the owner of a link's session is asked for its credentials.
 func (s Subjects) Credentials(a Address) string { return s.base() + ".credentials." + a.Token() }
 
@@ -74,6 +79,9 @@ func (s Subjects) CredentialsFilter(a Address) string { return s.Credentials(orA
 
 // APIAll selects one verb of all tenants.
 func (s Subjects) APIAll(verb string) string { return s.API("*", verb) }
+
+// APILinkAll selects one verb of all links.
+func (s Subjects) APILinkAll(verb string) string { return s.APILink(orAny(Address{}), verb) }
 
 // InAll, OutAll, LiveAll, TimerAll, DueAll and DeadAll select everything of a kind.
 func (s Subjects) InAll() string    { return s.base() + ".in.>" }
@@ -131,6 +139,17 @@ func (s Subjects) ParseAPI(subject string) (tenant, verb string, err error) {
 		return "", "", errSubject
 	}
 	return tenant, verb, nil
+}
+
+// ParseAPILink inverts APILink.
+func (s Subjects) ParseAPILink(subject string) (a Address, verb string, err error) {
+	rest, ok := s.cut("api", subject)
+	dot := strings.LastIndexByte(rest, '.')
+	if !ok || dot < 0 || !validName(rest[dot+1:]) {
+		return Address{}, "", errSubject
+	}
+	a, err = splitAddress(rest[:dot])
+	return a, rest[dot+1:], err
 }
 
 // ParseDead inverts DeadOf: it returns the subject of the message that died.

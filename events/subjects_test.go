@@ -26,6 +26,8 @@ func TestSubjects(t *testing.T) {
 		s.CredentialsFilter(events.Address{Tenant: "t"}): "regrant.credentials.t.*.*",
 		s.API("t", "consent-begin"):                      "regrant.api.t.consent-begin",
 		s.APIAll("list"):                                 "regrant.api.*.list",
+		s.APILink(l1, "token"):                           "regrant.api.t.p.L1.token",
+		s.APILinkAll("token"):                            "regrant.api.*.*.*.token",
 		s.InFilter("p"):                                  "regrant.in.*.p.>",
 		s.DueFilter("p"):                                 "regrant.due.*.p.*",
 		s.OutOf(l1):                                      "regrant.out.t.p.L1.*",
@@ -68,6 +70,9 @@ func TestParsingInvertsBuilding(t *testing.T) {
 		if tenant, verb, err := s.ParseAPI(s.API("t", "consent-begin")); tenant != "t" || verb != "consent-begin" || err != nil {
 			t.Errorf("api: %v %v %v", tenant, verb, err)
 		}
+		if a, verb, err := s.ParseAPILink(s.APILink(l1, "token")); a != l1 || verb != "token" || err != nil {
+			t.Errorf("api of a link: %v %v %v", a, verb, err)
+		}
 		if a, err := s.ParseCredentials(s.Credentials(l1)); a != l1 || err != nil {
 			t.Errorf("credentials: %v %v", a, err)
 		}
@@ -97,7 +102,15 @@ func TestParseInRefuses(t *testing.T) {
 		}
 	}
 	for _, subject := range []string{"", "regrant.api", "regrant.api.t", "regrant.api..list", "regrant.api.t.", "regrant.api.*.list", "regrant.api.t.list.x", "regrant.in.t.list"} {
+		if _, _, err := s.ParseAPILink(subject); !isInvalid(err, "subject", events.FaultMalformed) {
+			t.Errorf("%s: %v, want it refused as a link's", subject, err)
+		}
 		if _, _, err := s.ParseAPI(subject); !isInvalid(err, "subject", events.FaultMalformed) {
+			t.Errorf("%q: %v", subject, err)
+		}
+	}
+	for _, subject := range []string{"regrant.api.t.p.L1.", "regrant.api.t.p.*.token", "regrant.api.t.p.L1.token.x", "regrant.api.*.p.L1.token", "regrant.api.t.p.token", "regrant.in.t.p.L1.token", "regrant.api.t.p.L1.a b"} {
+		if _, _, err := s.ParseAPILink(subject); !isInvalid(err, "subject", events.FaultMalformed) {
 			t.Errorf("%q: %v", subject, err)
 		}
 	}
