@@ -61,7 +61,7 @@ func (h *Handlers) newFlow(ctx context.Context, tenant, provider, link, user, ni
 	case !ok:
 		return consents.Flow{}, api.Refuse(api.NotFound, "there is no provider of this name; add it to the configuration of the workers")
 	}
-	now := h.Clock().UTC().Round(0)
+	now := h.flowClock(ctx).UTC().Round(0)
 	f := consents.Flow{
 		Version: consents.Version, ID: ulid.Make().String(), Reserved: ulid.Make().String(), User: user, Nickname: nickname,
 		Address: events.Address{Tenant: tenant, Provider: provider, Link: cmp.Or(link, ulid.Make().String())},
@@ -80,6 +80,19 @@ func (h *Handlers) newFlow(ctx context.Context, tenant, provider, link, user, ni
 		return f, &api.Error{Code: api.NotPermitted, Message: "the link is another user's", Link: link}
 	}
 	return f, nil
+}
+
+// flowClock is the store's clock, by which it is judged whether the user came back in
+// time; this host's where that does not answer.
+func (h *Handlers) flowClock(ctx context.Context) time.Time {
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Heartbeat)
+	defer cancel()
+	if h.StoreClock != nil {
+		if now, err := h.StoreClock(ctx); err == nil {
+			return now
+		}
+	}
+	return h.Clock()
 }
 
 // notNow hides from a caller what only an operator can mend, and tells that one.
