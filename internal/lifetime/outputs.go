@@ -54,6 +54,7 @@ func (o *outputs) Publish(_ context.Context, m events.Message) error {
 		return nil
 	}
 	o.heard(told, m.Header)
+	o.wake(a)
 	return nil
 }
 
@@ -70,11 +71,17 @@ func (o *outputs) store(t Told) (stored bool) {
 		t.Body = nil
 	}
 	o.of[t.Address] = append(all, t)
-	if news, ok := o.news[t.Address]; ok {
-		delete(o.news, t.Address)
+	return true
+}
+
+// wake lets go on who waits for news of a link, once everybody has heard them.
+func (o *outputs) wake(a events.Address) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if news, ok := o.news[a]; ok {
+		delete(o.news, a)
 		close(news)
 	}
-	return true
 }
 
 // Last is the number of the link's last stored event.

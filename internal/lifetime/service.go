@@ -153,22 +153,25 @@ func (s *Service) Held() Served {
 	return s.held
 }
 
-// Call uses the link once: with the bearer that is held, and after a 401 once more
-// with the next one. It says whether the resource answered.
+// reports is how often one use may report: what is held can be many generations
+// old, and the newest one have expired too.
+const reports = 2
+
+// Call uses the link once: with the bearer that is held, and after a 401 with the
+// next one. It says whether the resource answered.
 func (s *Service) Call() bool {
 	held, err := s.bearer()
-	if err != nil {
-		return s.count(&s.Failed, false)
+	for n := 0; err == nil; n++ {
+		if s.get(held) {
+			return true
+		}
+		if n == reports {
+			break
+		}
+		s.report(held)
+		held, err = s.fetch(held.Generation+1, patience)
 	}
-	if s.get(held) {
-		return true
-	}
-	s.report(held)
-	next, err := s.fetch(held.Generation+1, patience)
-	if err != nil || !s.get(next) {
-		return s.count(&s.Failed, false)
-	}
-	return true
+	return s.count(&s.Failed, false)
 }
 
 func (s *Service) count(figure *int, result bool) bool {

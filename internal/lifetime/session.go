@@ -20,6 +20,7 @@ func (u *User) SignOut() { u.world.sessions.Delete(u.Name) }
 
 // credentials is how a worker asks the owner of the session that a link is used in.
 func (w *World) credentials(ctx context.Context, a events.Address, _ uint64) (credentials.Credential, error) {
+	w.asked.Add(1)
 	s, err := w.Links.Get(ctx, a)
 	if err != nil {
 		return credentials.Credential{}, err
@@ -30,3 +31,6 @@ func (w *World) credentials(ctx context.Context, a events.Address, _ uint64) (cr
 	}
 	return c.(credentials.Credential), nil
 }
+
+// Asked is how often a worker asked for the credentials of a session.
+func (w *World) Asked() int { return int(w.asked.Load()) }

@@ -19,7 +19,6 @@ type timers struct {
 
 type timer struct {
 	number uint64
-	at     time.Time
 	clock  *time.Timer
 }
 
@@ -39,7 +38,7 @@ func (t *timers) Arm(_ context.Context, a events.Address, number uint64, at time
 	if ok {
 		old.clock.Stop()
 	}
-	t.armed[a] = timer{number, at, time.AfterFunc(time.Until(at), func() { t.fire(a, number) })}
+	t.armed[a] = timer{number, time.AfterFunc(time.Until(at), func() { t.fire(a, number) })}
 	return nil
 }
 
@@ -54,18 +53,11 @@ func (t *timers) fire(a events.Address, number uint64) {
 	t.queue.add(timerStream, t.subjects.Due(a), nil, nil)
 }
 
-// at is when the link's timer fires; zero: none is armed.
-func (t *timers) at(a events.Address) time.Time {
+// lose forgets all timers, as a stream that was restored from a backup may.
+func (t *timers) lose() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.armed[a].at
-}
-
-// lose forgets a timer, as a stream that was restored from a backup does.
-func (t *timers) lose(a events.Address) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if old, ok := t.armed[a]; ok {
+	for a, old := range t.armed {
 		old.clock.Stop()
 		delete(t.armed, a)
 	}

@@ -98,6 +98,7 @@ type World struct {
 	configure func(*handlers.Config)
 	started   int
 	inputs    atomic.Uint64
+	asked     atomic.Int64
 	web       *http.Client
 	bender    *bender // nil: nothing is bent
 	watch     []func(Told)
@@ -234,6 +235,9 @@ func (w *World) StopAll() {
 		p.Stop()
 	}
 }
+
+// LoseTimers forgets every timer that is armed.
+func (w *World) LoseTimers() { w.timers.lose() }
 
 // Pass lets time pass, and what begins in it come to rest.
 func (w *World) Pass(d time.Duration) {
