@@ -299,6 +299,47 @@ func TestAReplayedLogoutEndsNoLinkThatConsentedSince(t *testing.T) {
 	})
 }
 
+// TestALogoutLeavesAGrantThatAnotherLinkShares: a revocation may end all that the
+// login has under the registration, and a bank behind it has the same.
+func TestALogoutLeavesAGrantThatAnotherLinkShares(t *testing.T) {
+	inCell(t, func(c *cell) {
+		c.bank = true
+		who := c.op.login("one")
+		a, b := c.imports("ann", "A", who), events.Address{Tenant: "default", Provider: "bank", Link: "B"}
+		if err := c.tryImport("ann", b, who); err != nil {
+			t.Fatal(err)
+		}
+		w := c.worker("w")
+		w.take(c.logsOut(a)).end()
+		if len(c.op.revoked) != 0 {
+			t.Errorf("%d tokens were revoked under a link that lives", len(c.op.revoked))
+		}
+		c.wantLinkOf(a, links.Revoked, 1, 1)
+		c.wantLinkOf(b, links.Active, 1, 1)
+		w.take(c.logsOut(b)).end()
+		if len(c.op.revoked) != 1 {
+			t.Errorf("%d tokens were revoked with the last link", len(c.op.revoked))
+		}
+	})
+}
+
+// TestNothingOfALinkThatWasLoggedOutIsKept: the answer to a refresh came after the
+// logout.
+func TestNothingOfALinkThatWasLoggedOutIsKept(t *testing.T) {
+	inCell(t, func(c *cell) {
+		who := c.op.login("one")
+		a := c.imports("ann", "A", who)
+		w1, w2 := c.worker("w1"), c.worker("w2")
+		slow := w1.take(c.input(events.TokenExpired{Address: a, Generation: 1, Reason: events.ReasonUnauthorized})).until("refresh answer")
+		w2.take(c.logsOut(a)).end()
+		slow.end()
+		c.rest(w1, w2)
+		if l := c.record(a); l.Status != links.Revoked || len(l.Sealed)+len(l.Kept) != 0 {
+			t.Errorf("the link is %s with %d sealed bytes and %d answers kept", l.Status, len(l.Sealed), len(l.Kept))
+		}
+	})
+}
+
 // TestARulingRenewsNoLinkThatEndedSince: the logout of the link that the tokens were
 // ruled to was asked for before the consent, and handled after the ruling.
 func TestARulingRenewsNoLinkThatEndedSince(t *testing.T) {

@@ -35,6 +35,7 @@ type cell struct {
 	trips  []*trip
 	// imported are the subjects of links that were imported.
 	imported map[events.Address]string
+	bank     bool      // there is another provider with the same registration
 	api      *process  // answers requests, and handles nothing
 	adoptAt  time.Time // when workers look for orphaned answers next
 	// sparse leaves out the points between two calls of dependencies: nothing that
@@ -91,7 +92,7 @@ func (c *cell) late(name string, skew time.Duration) *process {
 	random := rand.New(rand.NewPCG(1, 2))
 	h, err := handlers.New(handlers.Config{
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
-		Providers: map[string]handlers.Provider{"op": &asker{c.op, p}},
+		Providers: c.providers(p),
 		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
 		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
 		Log: slog.New(slog.NewTextHandler(&watchedLog{c.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
@@ -101,6 +102,15 @@ func (c *cell) late(name string, skew time.Duration) *process {
 	}
 	p.h = h
 	return p
+}
+
+// providers are op and, where the test has one, a bank behind op's registration.
+func (c *cell) providers(p *process) map[string]handlers.Provider {
+	all := map[string]handlers.Provider{"op": &asker{c.op, p}}
+	if c.bank {
+		all["bank"] = &asker{c.op, p}
+	}
+	return all
 }
 
 func (c *cell) point(s handlers.Step, when handlers.When, a events.Address) {
@@ -138,7 +148,7 @@ func (c *cell) tryImport(user string, a events.Address, who *login) error {
 	c.imported[a] = c.subject(who)
 	first := c.op.issue(who, &grantOf{who: who})
 	im := &handlers.Importer{
-		Source: "//regrant/test", Tenants: []string{"default"}, Profiles: map[string]providers.Profile{"op": c.rules},
+		Source: "//regrant/test", Tenants: []string{"default"}, Profiles: map[string]providers.Profile{"op": c.rules, "bank": c.rules},
 		Store: c.book, Index: c.book, Keys: c.keys, Timers: &c.broker, Outputs: c.out, Budget: c.budget, Clock: time.Now,
 	}
 	return im.Import(context.Background(), handlers.ImportLine{
