@@ -1,11 +1,10 @@
-package lifetime_test
+package lifetime
 
 import (
 	"testing"
 	"time"
 
 	"github.com/regrant/regrant/events"
-	. "github.com/regrant/regrant/internal/lifetime"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers/providertest"
 )

@@ -1,4 +1,4 @@
-package lifetime_test
+package lifetime
 
 import (
 	"slices"
@@ -7,7 +7,6 @@ import (
 
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/events"
-	. "github.com/regrant/regrant/internal/lifetime"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/providers/providertest"

@@ -1,4 +1,4 @@
-package lifetime_test
+package lifetime
 
 import (
 	"testing"
@@ -8,7 +8,6 @@ import (
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
-	. "github.com/regrant/regrant/internal/lifetime"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers/providertest"
 )

@@ -1,4 +1,4 @@
-package lifetime_test
+package lifetime
 
 import (
 	"os"

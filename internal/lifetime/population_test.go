@@ -1,4 +1,4 @@
-package lifetime_test
+package lifetime
 
 import (
 	"cmp"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/events"
-	. "github.com/regrant/regrant/internal/lifetime"
 	"github.com/regrant/regrant/links"
 )
 
