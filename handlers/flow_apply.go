@@ -185,19 +185,34 @@ func (h *Handlers) displace(ctx context.Context, j *flowJob, f consents.Flow) er
 	if err != nil {
 		return err
 	}
-	by := f.Ruling.Link
+	by, user := f.Ruling.Link, f.User
 	if f.Ruling.Target == consents.ToNobody {
-		by = owner.Address
+		if by = owner.Address; by == (events.Address{}) {
+			return nil
+		}
+		if user, err = h.userOf(ctx, by); err != nil {
+			return err
+		}
 	}
 	for _, a := range f.Ruling.Displaced {
 		if a == f.Ruling.Link || a == owner.Address || by == (events.Address{}) {
 			continue
 		}
-		if err := h.supersede(ctx, j, f, a, by, f.User); err != nil {
+		if err := h.supersede(ctx, j, f, a, by, user); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// userOf is whose a link is; of one that is not there yet, nobody knows, and it counts
+// as another user's: that says the least.
+func (h *Handlers) userOf(ctx context.Context, a events.Address) (string, error) {
+	s, err := h.Store.Latest(ctx, a)
+	if errors.Is(err, links.ErrNotFound) {
+		return "", nil
+	}
+	return s.Link.User, err
 }
 
 // supersede ends one link that lost the login to another one, of the user given.

@@ -114,6 +114,24 @@ func TestALostClaimForgetsNobodyWhomItDisplaced(t *testing.T) {
 	})
 }
 
+// The login went by way of another user's flow, which lost it again, to a new link
+// of its own user.
+func TestALinkIsToldToWhomItsLoginWentInTheEnd(t *testing.T) {
+	inCell(t, func(c *cell) {
+		who, v, w := c.op.login("joint"), c.worker("v"), c.worker("w")
+		a := c.imports("ann", "A", who)
+		bobs, anns := c.begins("bob", ""), c.begins("ann", "")
+		v.take(bobs.as(who)).until("flow_claim:after")
+		v.crash()
+		w.take(anns.as(who)).end()
+		c.rest(w)
+		c.wantOwner(who, anns.addr)
+		if e := last[events.LinkReplaced](c, a); e.Replacement != anns.addr || e.Reason != events.ReplacedSameLogin {
+			t.Errorf("told %s, %s", e.Replacement.Link, e.Reason)
+		}
+	})
+}
+
 func TestAClaimIsMadeOnWhatWasRuledOn(t *testing.T) {
 	inCell(t, func(c *cell) {
 		p, v, w := c.pair(), c.worker("v"), c.worker("w")
