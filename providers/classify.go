@@ -50,6 +50,8 @@ type verdict struct {
 	words string
 	// strange: no rule knows this error answer.
 	strange bool
+	// client: it is our client's credentials that were refused.
+	client bool
 }
 
 // judge decides the class of a reply from the profile and the body's error code;
@@ -71,14 +73,16 @@ func judge(p *Profile, r *reply, f fields, readable bool) verdict {
 	return judgeError(p, r, f, code)
 }
 
-// judgeError decides about an error answer: first what the profile pins, config
-// before terminal, so that a doubt never costs a user's consent; then the
-// standard. Anything of a 5xx that no profile pins may hide a consumed token.
+// judgeError decides about an error answer: first what the profile pins, of which
+// the ambiguous never costs a second presentation, and config before terminal never
+// a user's consent; then the standard. Anything of a 5xx that no profile pins may hide a consumed token.
 func judgeError(p *Profile, r *reply, f fields, code string) verdict {
 	server := r.status >= 500
 	switch {
+	case matches(p.AmbiguousCodes, r.status, f):
+		return verdict{class: Ambiguous, code: code, words: "the token may have been consumed"}
 	case matches(p.ConfigAliases, r.status, f):
-		return verdict{class: OurFault, code: code, words: "check client_id, the client secret and the app's registration"}
+		return verdict{class: OurFault, code: code, client: true, words: "check client_id, the client secret and the app's registration"}
 	case matches(p.TerminalAliases, r.status, f):
 		return verdict{class: GrantDead, code: code, words: "the grant is dead"}
 	case matches(p.TransientCodes, r.status, f), !server && waitCodes[code]:
@@ -92,9 +96,9 @@ func judgeError(p *Profile, r *reply, f fields, code string) verdict {
 	case code == codeInvalidGrant:
 		return verdict{class: GrantDead, code: code, words: "the grant is dead"}
 	case configCodes[code], r.status == http.StatusUnauthorized && code == "":
-		return verdict{class: OurFault, code: code, words: "check client_id, the client secret, auth_style and the app's registration"}
+		return verdict{class: OurFault, code: code, client: code == codeInvalidClient, words: "check client_id, the client secret, auth_style and the app's registration"}
 	}
-	return verdict{class: OurFault, code: code, strange: true, words: "the request was not understood; check token_url, or teach the profile this answer (terminal_aliases, config_aliases, transient_codes)"}
+	return verdict{class: OurFault, code: code, strange: true, words: "the request was not understood; check token_url, or teach the profile this answer (terminal_aliases, config_aliases, transient_codes, ambiguous_codes)"}
 }
 
 func matches(signs []Sign, status int, f fields) bool {

@@ -1,6 +1,7 @@
 package providers
 
 import (
+	"cmp"
 	"testing"
 
 	"github.com/regrant/regrant/providers/providertest"
@@ -9,7 +10,7 @@ import (
 
 // simulated is a built-in profile against the simulator of the same system, which
 // shares no code with this package.
-func simulated(t *testing.T, system string) (*providertest.Server, *Provider) {
+func simulated(t *testing.T, system string, changes ...func(*Profile)) (*providertest.Server, *Provider) {
 	t.Helper()
 	behaviour, err := providertest.Named(system)
 	if err != nil {
@@ -24,6 +25,13 @@ func simulated(t *testing.T, system string) (*providertest.Server, *Provider) {
 	profile := builtin(t, system)
 	profile.TokenURL, profile.AllowLoopback = s.Endpoints(system).TokenURL, true
 	profile.ClientID, profile.ClientSecretFile = "client-1", secretFile(t, secretCanary)
+	profile.AuthStyle = cmp.Or(profile.AuthStyle, AuthBasic) // generic leaves it to the operator
+	if len(profile.IDTokenAlgs) > 0 {
+		profile.Issuer, profile.JWKSURL = s.Endpoints(system).Issuer, s.Endpoints(system).JWKSURL
+	}
+	for _, change := range changes {
+		change(&profile)
+	}
 	return s, open(t, profile, Options{})
 }
 

@@ -75,9 +75,9 @@ func (p *Provider) attempt(a *attempt, what presentation, requestedAt time.Time)
 	if x.seen == nil {
 		return p.unanswered(a, err)
 	}
-	out := p.answered(x.seen, requestedAt, what, append(echoes{key}, what.shown...))
+	out, secretRefused := p.answered(x.seen, requestedAt, what, append(echoes{key}, what.shown...))
 	out.Reach = a.reach()
-	if out.Class == OurFault && out.Code == codeInvalidClient {
+	if secretRefused {
 		p.secrets.refused(which)
 	}
 	return out
@@ -91,11 +91,11 @@ func (p *Provider) unanswered(a *attempt, err error) Outcome {
 	return Outcome{Class: Ambiguous, Reach: a.reach(), Err: p.errorf("no answer: %s", sentWords(err))}
 }
 
-// answered judges a reply.
-func (p *Provider) answered(r *reply, requestedAt time.Time, what presentation, own echoes) Outcome {
+// answered judges a reply, and says whether another client secret may be good.
+func (p *Provider) answered(r *reply, requestedAt time.Time, what presentation, own echoes) (out Outcome, secretRefused bool) {
 	f, readable := parse(r)
 	v := what.judge(&p.profile, r, f, readable)
-	out := Outcome{
+	out = Outcome{
 		Class: v.class, Status: r.status, Code: own.clean(v.code),
 		RetryAfter: retryAfter(r.header.Get("Retry-After"), p.opts.Clock()),
 	}
@@ -105,7 +105,7 @@ func (p *Provider) answered(r *reply, requestedAt time.Time, what presentation, 
 	if v.class != OK {
 		out.Err = p.errorf("the %s answered %s: %s", what.where, statusWords(r.status, out.Code), v.words)
 	}
-	return out
+	return out, v.client && v.class == OurFault
 }
 
 // candidate returns the answer's tokens, or nil where an unusable answer holds

@@ -135,9 +135,13 @@ type Profile struct {
 	// HoldFor is how long a held replacement waits for a decision; 0: 14 days.
 	HoldFor time.Duration `yaml:"hold_for"`
 
-	TerminalAliases         []Sign `yaml:"terminal_aliases"`
-	ConfigAliases           []Sign `yaml:"config_aliases"`
-	TransientCodes          []Sign `yaml:"transient_codes"`
+	TerminalAliases []Sign `yaml:"terminal_aliases"`
+	ConfigAliases   []Sign `yaml:"config_aliases"`
+	TransientCodes  []Sign `yaml:"transient_codes"`
+	// AmbiguousCodes are errors after which the token may be consumed all the same,
+	// where the status does not say so: those of a server that answers its own
+	// troubles with 200 or 400.
+	AmbiguousCodes          []Sign `yaml:"ambiguous_codes"`
 	SuccessStatusErrors     bool   `yaml:"success_status_errors"`
 	Unavailable503IsRefusal bool   `yaml:"unavailable_503_is_refusal"`
 

@@ -96,6 +96,9 @@ type Behaviour struct {
 	DeadDescription string
 	// ExpiredDescription is said of one that outlived itself; empty is DeadDescription.
 	ExpiredDescription string
+	// ClientCode is the error that a client with a wrong secret is told; empty is
+	// invalid_client.
+	ClientCode string
 	// ErrorsAre200 sends every OAuth error of the token endpoint with status 200;
 	// OKField says in a field "ok" which answers are none.
 	ErrorsAre200, OKField bool
@@ -155,6 +158,7 @@ func (b Behaviour) withDefaults(name string) Behaviour {
 	set(&b.Alg, "RS256")
 	set(&b.DeadStatus, http.StatusBadRequest)
 	set(&b.DeadCode, "invalid_grant")
+	set(&b.ClientCode, "invalid_client")
 	set(&b.DeadDescription, "Unknown or invalid refresh token.")
 	set(&b.AuthStyle, "basic")
 	set(&b.CodeAuthStyle, b.AuthStyle)

@@ -32,7 +32,8 @@ var public = map[string]Behaviour{
 	"github-apps": {
 		AuthStyle: "post", RefreshEndsBearers: true, ErrorsAre200: true,
 		AccessTTL: 8 * time.Hour, RefreshTTL: sixMonths, RefreshExpiryField: "refresh_token_expires_in",
-		DeadCode: "bad_refresh_token", DeadDescription: "The refresh token passed is incorrect or expired.",
+		ClientCode: "incorrect_client_credentials",
+		DeadCode:   "bad_refresh_token", DeadDescription: "The refresh token passed is incorrect or expired.",
 	},
 
 	// One refresh token for good, shown once; six months without use end it.
@@ -57,7 +58,10 @@ var public = map[string]Behaviour{
 	},
 
 	// Errors are 200 and ok: false.
-	"slack": {ErrorsAre200: true, OKField: true, AccessTTL: 12 * time.Hour, DeadCode: "invalid_refresh_token"},
+	"slack": {
+		ErrorsAre200: true, OKField: true, AccessTTL: 12 * time.Hour,
+		ClientCode: "bad_client_secret", DeadCode: "invalid_refresh_token",
+	},
 
 	// Half an hour to ask again for an answer that was lost; 60 days unused.
 	"xero": {Grace: 30 * time.Minute, IDTokens: true, AccessTTL: 30 * time.Minute, RefreshIdle: 60 * day},

@@ -176,7 +176,7 @@ func TestSlackSaysOKOrNotWith200(t *testing.T) {
 		t.Fatalf("answered %d %s", a.status, a.text)
 	}
 	b.SetSecrets("op")
-	if a := b.refresh("unheard-of"); a.status != 200 || a.body.Error != "invalid_client" {
+	if a := b.refresh("unheard-of"); a.status != 200 || a.body.Error != "bad_client_secret" {
 		t.Fatalf("answered %d %s", a.status, a.text)
 	}
 }

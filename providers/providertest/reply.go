@@ -73,7 +73,7 @@ func (p *provider) phrase(a reply) reply {
 }
 
 func (p *provider) unknownClient() reply {
-	a := oauthError(http.StatusUnauthorized, "invalid_client", "Client authentication failed.")
+	a := oauthError(http.StatusUnauthorized, p.behaviour.ClientCode, "Client authentication failed.")
 	if p.behaviour.AuthStyle == "basic" {
 		a.header = map[string]string{"WWW-Authenticate": `Basic realm="` + p.name + `"`}
 	}
