@@ -95,10 +95,10 @@ func (h *Handlers) putOff(ctx context.Context, j *flowJob, f consents.Flow) inbo
 // find gathers what an answer brings to whichever link it will belong to.
 func (h *Handlers) find(ctx context.Context, f consents.Flow, a *providers.Answer, v providers.Verified) (consents.Found, links.Tokens) {
 	p := h.Providers[f.Provider]
-	bearer := p.Bearer(a)
+	bearer, clocks := p.Bearer(a), p.Profile().Complete(*a)
 	found := consents.Found{Grant: links.Grant{
 		Fingerprint: bearer.Fingerprint(), Refreshable: !a.RefreshToken.IsZero(), IssuedAt: issuedAt(a, h.Clock()),
-		Scopes: a.Scopes, ScopesGiven: true, ExpiresAt: a.ExpiresAt, RefreshExpiresAt: a.RefreshExpiresAt, ConsentExpiresAt: a.ConsentExpiresAt,
+		Scopes: a.Scopes, ScopesGiven: true, ExpiresAt: clocks.ExpiresAt, RefreshExpiresAt: clocks.RefreshExpiresAt, ConsentExpiresAt: clocks.ConsentExpiresAt,
 	}}
 	if !a.ScopesGiven {
 		found.Grant.Scopes = f.Scopes // RFC 6749 section 5.1: left out, they are those asked for

@@ -33,6 +33,21 @@ func (f fields) refreshEnds(p *Profile, requestedAt time.Time) time.Time {
 	return after(requestedAt, p.RefreshIdle)
 }
 
+// Complete fills in the clocks of a new consent that its answer leaves out and the
+// profile knows. Hardly an answer says when the consent itself ends, and one that
+// a service exchanged and staged says nothing but the bearer's life.
+func (p Profile) Complete(a Answer) Answer {
+	complete := func(at *time.Time, life time.Duration) {
+		if at.IsZero() {
+			*at = after(a.RequestedAt, life)
+		}
+	}
+	complete(&a.ExpiresAt, p.AccessTTLDefault)
+	complete(&a.RefreshExpiresAt, p.RefreshIdle)
+	complete(&a.ConsentExpiresAt, p.RefreshAbsolute)
+	return a
+}
+
 func after(from time.Time, life time.Duration) time.Time {
 	if life <= 0 {
 		return time.Time{}
