@@ -1,0 +1,53 @@
+package client
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/regrant/regrant/events"
+)
+
+// report tells the workers of a bearer, once per reason and generation for as long
+// as the server would drop a repetition. It does not wait: whoever needs the next
+// generation asks for it, and that may come of another process's report.
+func (c *Client) report(ctx context.Context, e *entry, d events.TokenExpired) {
+	if !e.mayReport(d.Reason, d.Generation, c.cfg.Now()) {
+		return
+	}
+	trace := events.Trace{Traceparent: c.cfg.Tracing.inject(ctx)}
+	c.spawn(func() {
+		if err := c.publish(d, trace); err != nil {
+			e.unreported(d.Reason, d.Generation)
+			c.cfg.Log.Warn("report not stored", "tenant", d.Tenant, "provider", d.Provider, "link", d.Link,
+				"generation", d.Generation, "reason", d.Reason, "error", err)
+		}
+	})
+}
+
+func (c *Client) publish(d events.TokenExpired, trace events.Trace) error {
+	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Wait)
+	defer cancel()
+	e, err := events.NewInput("//"+c.cfg.Name, ulid.Make().String(), c.cfg.Now(), trace, d)
+	if err != nil {
+		return err
+	}
+	m, err := c.subjects.InputMessage(e)
+	if err != nil {
+		return err
+	}
+	return c.bus.PublishInput(ctx, m)
+}
+
+// codeForm is what an event takes for an API's error code.
+var codeForm = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// word is an API's error code as an event may carry it. Anything else was made up by
+// the API, and might be anything.
+func word(code string) string {
+	if !codeForm.MatchString(code) {
+		return ""
+	}
+	return code
+}
