@@ -126,13 +126,15 @@ type Config struct {
 // concurrent use; it starts no goroutine.
 type Handlers struct {
 	Config
-	tenants map[string]bool
-	rules   map[string]links.Rules
-	known   *known
-	fin     *finisher
-	flights *flights
-	sights  *sights
-	debts   debts
+	tenants  map[string]bool
+	rules    map[string]links.Rules
+	known    *known
+	fin      *finisher
+	flights  *flights
+	sights   *sights
+	debts    debts
+	readings *readings
+	readers  readers
 }
 
 // New checks the configuration and returns the handlers.
@@ -155,6 +157,7 @@ func New(cfg Config) (*Handlers, error) {
 	h := &Handlers{
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
 		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), debts: newDebts(),
+		readings: newReadings(), readers: readers{leave: make(chan struct{})},
 	}
 	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known, Limit: cfg.Budget.Recovery}
 	for _, t := range cfg.Tenants {

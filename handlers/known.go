@@ -23,7 +23,13 @@ type fact struct {
 type known struct {
 	mu    sync.Mutex
 	facts *lru.Cache[events.Address, fact]
-	waits map[events.Address]chan struct{}
+	waits map[events.Address]*news
+}
+
+// news is what those who wait for a link share.
+type news struct {
+	stored  chan struct{} // closed: an event of the link was stored
+	waiting int
 }
 
 func newKnown(size int) *known {
@@ -31,7 +37,7 @@ func newKnown(size int) *known {
 	if err != nil {
 		panic(err) // size is a positive constant or configuration checked before
 	}
-	return &known{facts: facts, waits: map[events.Address]chan struct{}{}}
+	return &known{facts: facts, waits: map[events.Address]*news{}}
 }
 
 func (k *known) of(a events.Address) fact {
@@ -52,29 +58,33 @@ func (k *known) learn(a events.Address, f fact) {
 	if merged != old {
 		k.facts.Add(a, merged)
 	}
-	if wait, ok := k.waits[a]; ok && f.stored > 0 {
+	if n, ok := k.waits[a]; ok && f.stored > 0 {
 		delete(k.waits, a)
-		close(wait)
+		close(n.stored)
 	}
 }
 
-// news returns a channel that is closed when an event of the link is stored.
-func (k *known) news(a events.Address) <-chan struct{} {
+// news returns what tells when an event of the link is stored from now on. Whoever
+// asked gives it back with forget.
+func (k *known) news(a events.Address) *news {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	wait, ok := k.waits[a]
+	n, ok := k.waits[a]
 	if !ok {
-		wait = make(chan struct{})
-		k.waits[a] = wait
+		n = &news{stored: make(chan struct{})}
+		k.waits[a] = n
 	}
-	return wait
+	n.waiting++
+	return n
 }
 
-// forget drops a channel that nobody waits on any more.
-func (k *known) forget(a events.Address) {
+// forget gives news back; what nobody waits for any more is dropped.
+func (k *known) forget(a events.Address, n *news) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.waits, a)
+	if n.waiting--; n.waiting == 0 && k.waits[a] == n {
+		delete(k.waits, a)
+	}
 }
 
 // Learn takes a message of the output stream's RePublish (model: FEED).

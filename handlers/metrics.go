@@ -10,6 +10,7 @@ type Metrics struct {
 	Verdicts      *prometheus.CounterVec   // provider, verdict
 	Consents      *prometheus.CounterVec   // provider, outcome
 	Stale         *prometheus.CounterVec   // provider, how
+	Reads         *prometheus.CounterVec   // provider, outcome; bearers asked for
 	Refused       *prometheus.CounterVec   // reason; inputs that became dead letters
 	Spikes        *prometheus.CounterVec   // app; alarms about many dead grants
 	LockAway      prometheus.Counter       // refreshes under the intent alone
@@ -34,6 +35,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Verdicts:      counter("link_verdicts_total", "Links judged uncertain, consent_required or quarantined.", "provider", "verdict"),
 		Consents:      counter("consents_total", "Consent flows that came back, by what became of them.", "provider", "outcome"),
 		Stale:         counter("stale_reports_total", "Reports settled without a provider call: by memory, by collapsing into a flight, or by reading.", "provider", "how"),
+		Reads:         counter("token_reads_total", "Requests for a link's bearer, by what they were answered: served, or the code of the refusal.", "provider", "outcome"),
 		Refused:       counter("refused_inputs_total", "Inputs refused for good: they lie in the dead letters.", "reason"),
 		Spikes:        counter("dead_grant_spikes_total", "Times that so many grants of an app were called dead that verdicts are held.", "app"),
 		LockAway:      plain("lock_unavailable_total", "Refreshes made under the intent alone because the lock server was away."),
@@ -47,7 +49,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		RolledBack:  plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 	}
 	if reg != nil {
-		reg.MustRegister(m.Presentations, m.Codes, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Refused, m.Spikes, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
+		reg.MustRegister(m.Presentations, m.Codes, m.Generations, m.Verdicts, m.Consents, m.Stale, m.Reads, m.Refused, m.Spikes, m.LockAway, m.Adopted, m.Latency, m.SpoolFailed, m.RolledBack)
 	}
 	return m
 }

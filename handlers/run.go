@@ -99,11 +99,11 @@ func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict
 // report, which announces nothing that one could wait for.
 func (h *Handlers) awaitNews(ctx context.Context, j *job) (v inbox.Verdict, settled bool) {
 	news := h.known.news(j.addr) // first: nothing announced from now on is missed
-	defer h.known.forget(j.addr)
+	defer h.known.forget(j.addr, news)
 	if v, settled = h.stale(ctx, j); settled {
 		return v, true
 	}
-	inbox.Waiting(ctx, func() { await(ctx, news, h.Budget.LockWait) })
+	inbox.Waiting(ctx, func() { await(ctx, news.stored, h.Budget.LockWait) })
 	return h.stale(ctx, j)
 }
 

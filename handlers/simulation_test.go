@@ -123,7 +123,7 @@ func (s *simulation) choose() {
 	case n < 36:
 		s.pick().feed()
 	case n < 37:
-		s.provider.useBearer()
+		s.pick().useServed(s.random.Uint64N(3))
 	case n < 38:
 		s.adoptOne()
 	case n < 39 && s.random.IntN(4) == 0:
