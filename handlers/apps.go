@@ -125,6 +125,15 @@ func (h *Handlers) raise(ctx context.Context, a apps.App) {
 	}
 }
 
+// untilMended is how long a link stays away whose attempt met our own fault. With the
+// app suspended its timer waits in the stream, and is due when the app is resumed.
+func (h *Handlers) untilMended(a events.Address) time.Duration {
+	if h.Apps == nil {
+		return h.rules[a.Provider].RetryMax
+	}
+	return 0
+}
+
 func appEvent(a apps.App) events.Data {
 	if a.Suspended() {
 		return events.AppSuspended{Address: a.Link, App: a.Name, Reason: a.Reason}

@@ -136,7 +136,7 @@ func (h *Handlers) conclude(ctx context.Context, j *job, c links.Claim, o provid
 	case providers.Refused:
 		return h.clear(ctx, j, c, h.Clock().Add(o.RetryAfter))
 	case providers.OurFault:
-		return h.clear(ctx, j, c, h.Clock().Add(max(o.RetryAfter, h.rules[j.addr.Provider].RetryMax)))
+		return h.clear(ctx, j, c, h.Clock().Add(max(o.RetryAfter, h.untilMended(j.addr))))
 	case providers.GrantDead:
 		h.sights.settle(c.Attempt, links.Closed, h.Clock())
 		return h.dead(ctx, j, c, o)

@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/limits"
+	"github.com/regrant/regrant/providers"
 )
 
 // timers and outputs let handlers use the bus without importing it.
@@ -23,4 +26,44 @@ func (o outputs) Publish(ctx context.Context, m events.Message) error {
 
 func (o outputs) Last(ctx context.Context, a events.Address) (uint64, error) {
 	return o.bus.LastOutput(ctx, a)
+}
+
+// limited lets handlers name an app, and knows its rate.
+type limited struct {
+	limiter *limits.Limiter
+	rates   map[string]limits.Rate
+}
+
+// unasked is how long to stay away where the provider asked for it and did not say
+// for how long.
+const unasked = time.Second
+
+func (l limited) Take(ctx context.Context, app string) time.Duration {
+	wait, err := l.limiter.Take(ctx, app, l.rates[app])
+	if err != nil {
+		return unasked // ctx has ended: nothing is to be begun
+	}
+	return wait
+}
+
+func (l limited) Pause(ctx context.Context, app string, d time.Duration) {
+	l.limiter.Pause(ctx, app, time.Now().Add(max(d, unasked)))
+}
+
+// ratesOf are the published limits of the apps; those without are left out.
+func ratesOf(c config.Config) map[string]limits.Rate {
+	rates := map[string]limits.Rate{}
+	for name, p := range c.Providers {
+		if p.Rate.Limit > 0 {
+			rates[p.AppOf(name)] = rateOf(p.Rate)
+		}
+	}
+	return rates
+}
+
+// rateOf keeps to a limit in every window of its length: what may be made at once
+// after a rest is taken off what is made evenly.
+func rateOf(r providers.Rate) limits.Rate {
+	burst := max(1, r.Limit/10)
+	return limits.Rate{Count: max(1, r.Limit-burst), Per: r.Window, Burst: burst}
 }

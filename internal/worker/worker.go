@@ -20,6 +20,7 @@ import (
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/limits"
 	"github.com/regrant/regrant/links/kvstore"
 	"github.com/regrant/regrant/locks"
 	"github.com/regrant/regrant/providers"
@@ -54,6 +55,7 @@ type Worker struct {
 	store     *kvstore.Store
 	flows     *kvstore.Flows
 	apps      *apps.Keeper
+	limits    *limits.Limiter
 	gates     *gates
 	handlers  *handlers.Handlers
 	service   *bus.Service
@@ -130,6 +132,7 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 		return fmt.Errorf("%w: redis.url: %w", config.ErrConfig, err)
 	}
 	w.locks = locks.New(w.redis, locks.Config{Worker: w.id, Budget: c.Budget(), Prefix: c.NATS.Prefix, Log: w.log})
+	w.limits = limits.New(w.redis, limits.Config{Worker: w.id, Prefix: c.NATS.Prefix, Budget: c.Budget(), Log: w.log})
 	w.spool, err = spool.Open(filepath.Join(c.DataDir, "spool"), w.id)
 	return err
 }
@@ -161,7 +164,8 @@ func (w *Worker) assemble(o Options) (err error) {
 	}
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
-		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials, Apps: w.apps,
+		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
+		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c)},
 		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
 	})
 	return err
@@ -256,6 +260,9 @@ func (w *Worker) shutdown(ctx context.Context) error {
 	}
 	if w.spool != nil {
 		err = errors.Join(err, w.spool.Close())
+	}
+	if w.limits != nil {
+		w.limits.Close()
 	}
 	if w.locks != nil {
 		w.locks.Close()
