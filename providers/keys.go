@@ -20,7 +20,7 @@ import (
 type keySet struct {
 	pinned  []jose.SignatureAlgorithm
 	remote  oidc.KeySet // nil where no asymmetric algorithm is pinned
-	secrets []secret.Value
+	secrets func() []secret.Value
 }
 
 var errSignature = errors.New("no key verifies the signature")
@@ -37,7 +37,7 @@ func (k *keySet) VerifySignature(ctx context.Context, raw string) ([]byte, error
 		}
 		return k.remote.VerifySignature(ctx, raw)
 	}
-	for _, s := range k.secrets {
+	for _, s := range k.secrets() {
 		if payload, err := token.Verify([]byte(s.Reveal())); err == nil {
 			return payload, nil
 		}
@@ -71,7 +71,7 @@ func (p *Provider) signed(ctx context.Context, raw string) ([]byte, string, erro
 
 // newKeySet makes the key set of a profile; the remote part caches its keys and
 // fetches again when it meets a key id that it does not know.
-func newKeySet(p Profile, secrets []secret.Value, fetch *fetcher, patience time.Duration) *keySet {
+func newKeySet(p Profile, secrets func() []secret.Value, fetch *fetcher, patience time.Duration) *keySet {
 	k := &keySet{secrets: secrets}
 	for _, alg := range p.IDTokenAlgs {
 		k.pinned = append(k.pinned, jose.SignatureAlgorithm(alg))

@@ -87,7 +87,7 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 	}
 	p.transport = newTransport(p.dialAttempt, p.tlsConfig(certificates...), dialPatience)
 	p.fetch = newFetcher(newTransport(p.dial, p.tlsConfig(), dialPatience))
-	p.keys = newKeySet(profile, p.secrets.all, p.fetch, p.opts.Budget.Deadline)
+	p.keys = newKeySet(profile, p.secrets.known, p.fetch, p.opts.Budget.Deadline)
 	return p, nil
 }
 
@@ -127,7 +127,7 @@ func (p *Provider) checkHMACSecrets() error {
 			need = 32 + 16*i
 		}
 	}
-	for _, s := range p.secrets.all {
+	for _, s := range p.secrets.known() {
 		if len(s.Reveal()) < need {
 			return fmt.Errorf("providers.%s.id_token_algs: the client secret is shorter than the %d bytes that HMAC verification needs; remove the HS algorithm or register a longer secret", p.name, need)
 		}

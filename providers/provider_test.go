@@ -2,6 +2,7 @@ package providers
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -76,13 +77,44 @@ func TestRefusedSecretGivesWayToTheNextAttempt(t *testing.T) {
 
 // 20 attempts that all used the first secret move on by one, not by twenty.
 func TestManyRefusalsOfOneSecretCountOnce(t *testing.T) {
-	s := &clientSecrets{all: []secret.Value{secret.New("new"), secret.New("old")}}
+	s, err := readSecrets(Profile{ClientSecretFiles: []string{secretFile(t, "new"), secretFile(t, "old")}}, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, at := s.current()
 	for range 20 {
 		s.refused(at)
 	}
 	if v, _ := s.current(); v.Reveal() != "old" {
 		t.Fatal("the refused secret is in use again")
+	}
+}
+
+// An operator mends the secret in its file; the worker is not restarted.
+func TestAMendedSecretFileIsReadAfterARefusal(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if _, password, _ := r.BasicAuth(); password != "mended" {
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_client"}`)
+			return
+		}
+		fmt.Fprint(w, goodBody)
+	})
+	profile := profileAt(t, s.URL)
+	file := profile.ClientSecretFile
+	p := open(t, profile, Options{})
+	for i, step := range []struct {
+		write string
+		want  Class
+	}{{"", OurFault}, {" ", OurFault}, {"mended\n", OurFault}, {"", OK}} {
+		if step.write != "" {
+			if err := os.WriteFile(file, []byte(step.write), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out := refresh(t, p); out.Class != step.want {
+			t.Errorf("attempt %d: %s, %v", i, out.Class, out.Err)
+		}
 	}
 }
 
