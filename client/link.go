@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -103,7 +104,14 @@ func (l *Link) entry() (*entry, error) {
 
 // TokenSource serves code that takes one. It waits under ctx. It knows nothing of
 // 401s: tell it of them by Refused, or use Transport.
+//
+// Its tokens claim to end within seconds. Many libraries keep a token until it has
+// ended (oauth2.ReuseTokenSource), whatever becomes of the link; these ask again after
+// one second, which costs nothing.
 func (l *Link) TokenSource(ctx context.Context) oauth2.TokenSource { return tokenSource{ctx, l} }
+
+// reuse is one second more than what package oauth2 takes off an expiry.
+const reuse = 11 * time.Second
 
 type tokenSource struct {
 	ctx  context.Context
@@ -115,5 +123,9 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.OAuth2(), nil
+	out := t.OAuth2()
+	if soon := time.Now().Add(reuse); out.Expiry.IsZero() || soon.Before(out.Expiry) {
+		out.Expiry = soon
+	}
+	return out, nil
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/events"
@@ -57,6 +59,17 @@ func TestOneQuestionForManyCallersAndNoneAfterwards(t *testing.T) {
 	must(t, err)
 	if got.AccessToken != bearer(first, 1) || got.RefreshToken != "" || w.questions() != 1 {
 		t.Errorf("the source serves %v after %d questions", got.AccessToken != "", w.questions())
+	}
+}
+
+// The library's own cache must not outlive ours.
+func TestAReusingTokenSourceAsksAgain(t *testing.T) {
+	w := cell(t)
+	w.set(first, func(r *record) { r.expires = time.Now().Add(time.Hour) })
+	got, err := oauth2.ReuseTokenSource(nil, w.service(nil).Link("op", "L1").TokenSource(within(t))).Token()
+	must(t, err)
+	if !got.Valid() || time.Until(got.Expiry) > 15*time.Second {
+		t.Errorf("kept until %v", got.Expiry)
 	}
 }
 

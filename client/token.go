@@ -35,8 +35,7 @@ type Token struct {
 }
 
 // OAuth2 is the token for code that knows nothing of Regrant. It holds no refresh
-// token. Do not keep it in an oauth2.ReuseTokenSource, which would serve it until it
-// expires, whatever becomes of the link: use Link.TokenSource.
+// token. Code that would keep it until it expires is better served by Link.TokenSource.
 func (t *Token) OAuth2() *oauth2.Token {
 	return &oauth2.Token{AccessToken: t.Bearer.Reveal(), TokenType: "Bearer", Expiry: t.ExpiresAt}
 }
