@@ -26,8 +26,8 @@ func crowd() int {
 	return 300
 }
 
-// troubled is a cell of four workers with due links at op, whose app is about to
-// have trouble, and with a few at another provider.
+// troubled is a cell with due links at op, whose app is about to have trouble, and
+// with a few at another provider.
 type troubled struct {
 	*testing.T
 	ctx         context.Context
@@ -51,14 +51,19 @@ func trouble(t *testing.T, rate providers.Rate) troubled {
 	t.Cleanup(func() { _ = cell.Close(context.Background()) })
 	c := troubled{T: t, ctx: ctx, cell: cell}
 	c.made, c.other = c.imports("op", crowd()), c.imports("other", 20)
-	for i := range 4 {
-		w, err := cell.Start(ctx, fmt.Sprint("worker-", i), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = w.Stop(context.Background()) })
-	}
 	return c
+}
+
+// workers start once everything is due.
+func (c troubled) workers() {
+	c.Helper()
+	for i := range 4 {
+		w, err := c.cell.Start(c.ctx, fmt.Sprint("worker-", i), nil)
+		if err != nil {
+			c.Fatal(err)
+		}
+		c.Cleanup(func() { _ = w.Stop(context.Background()) })
+	}
 }
 
 func (c troubled) imports(provider string, n int) []fleet.Link {
@@ -136,6 +141,7 @@ func TestAWrongClientSecretCondemnsNoLink(t *testing.T) {
 	right := c.cell.Sim.Endpoints("op").ClientSecret
 	c.cell.Sim.SetSecrets("op", "another-secret-of-the-same-app-0123456789")
 	c.report(c.made, 1)
+	c.workers()
 	testenv.Eventually(t, 30*time.Second, "the app is suspended", func() bool { return c.told(events.NameAppSuspended) == 1 })
 	refused := providertest.Filter{Provider: "op", Outcome: providertest.Client}
 	testenv.Eventually(t, 90*time.Second, "a probe is made", func() bool {
@@ -173,10 +179,10 @@ func TestAThrottledAppIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	rate := providers.Rate{Limit: 20 + crowd()/10, Window: time.Second}
 	c := trouble(t, rate)
-	asked := 20 * time.Second
-	began := time.Now()
-	c.cell.Sim.Throttle("op", began.Add(asked))
 	c.report(c.made, 1)
+	c.workers()
+	asked, began := 20*time.Second, time.Now()
+	c.cell.Sim.Throttle("op", began.Add(asked))
 	c.report(c.other, 1)
 	c.rotated(15*time.Second, c.other, 2)
 	beside := time.Since(began)
