@@ -8,22 +8,30 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/regrant/regrant/api"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/inbox"
 )
 
-// Endpoint is one verb of the API.
+// Endpoint is one verb of the API: of a tenant (Handle) or of a link (HandleLink).
 type Endpoint struct {
-	// Verb is the last word of its subjects (events.Subjects.API).
+	// Verb is the last word of its subjects (events.Subjects.API, APILink).
 	Verb string
 	// Handle answers the request of a tenant with the reply's JSON, or an error: an
 	// *api.Error goes to who asked, of any other only that there was one. It is
-	// called from many goroutines at once. ctx ends after one AckWait, when nobody
-	// waits any more, or with the context given to Serve.
+	// called from many goroutines at once. ctx ends after one AckWait and Waits, when
+	// nobody waits any more, or with the context given to Serve.
 	Handle func(ctx context.Context, tenant string, data []byte) ([]byte, error)
+	// HandleLink answers the request about a link, as Handle does.
+	HandleLink func(ctx context.Context, a events.Address, data []byte) ([]byte, error)
+	// Waits is the longest that a request may wait, beside the work on it. Handlers
+	// wait in inbox.Waiting, without their slot, and bound themselves how many do.
+	Waits time.Duration
 }
 
 // ServiceSpec describes the API that this process serves.
@@ -37,9 +45,9 @@ type ServiceSpec struct {
 
 const (
 	apiSlots = 16
-	// apiPending bounds the requests, per verb, that wait here for a slot: who asked
-	// has given up on what would wait longer.
-	apiPending, apiPendingBytes = 1024, 8 << 20
+	// apiPending bounds the requests, per verb, that wait here for a slot: more than a
+	// fleet's services ask at once when a token dies, less than anybody would wait for.
+	apiPending, apiPendingBytes = 16 << 10, 8 << 20
 )
 
 // Service answers API requests until it is stopped. All processes that serve the
@@ -92,7 +100,7 @@ func (s *Service) add(ctx context.Context, endpoints []Endpoint) error {
 	for _, e := range endpoints {
 		handler := micro.HandlerFunc(func(r micro.Request) { s.take(e, r) })
 		err := s.micro.AddEndpoint(e.Verb, handler,
-			micro.WithEndpointSubject(s.bus.names.Subjects().APIAll(e.Verb)), micro.WithEndpointPendingLimits(apiPending, apiPendingBytes))
+			micro.WithEndpointSubject(e.subjects(s.bus.names.Subjects())), micro.WithEndpointPendingLimits(apiPending, apiPendingBytes))
 		if err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Verb, err)
 		}
@@ -105,11 +113,16 @@ func (s *Service) add(ctx context.Context, endpoints []Endpoint) error {
 // take is called for one request of a verb after the other. It waits for a slot,
 // so that the verb's other requests wait in the subscription.
 func (s *Service) take(e Endpoint, r micro.Request) {
+	taken := false
 	select {
 	case s.slots <- struct{}{}:
+		taken = true
 	case <-s.stopping:
 	}
 	if !s.begin() {
+		if taken {
+			<-s.slots // those who come back from waiting need it
+		}
 		s.respond(r, nil, api.Refuse(api.Unavailable, "this worker stops: ask again"))
 		return
 	}
@@ -141,33 +154,33 @@ func (s *Service) end() {
 }
 
 func (s *Service) answer(e Endpoint, r micro.Request) {
-	tenant, _, err := s.bus.names.Subjects().ParseAPI(r.Subject())
+	c, err := e.call(s.bus.names.Subjects(), r)
 	if err != nil {
-		s.respond(r, nil, api.Refuse(api.Invalid, "tenant: is not a name of [a-z0-9-]{1,32}"))
+		s.respond(r, nil, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.bus.cfg.Budget.AckWait)
+	ctx, cancel := context.WithTimeout(inbox.WithSlot(s.ctx, apiSlot(s.slots)), s.bus.cfg.Budget.AckWait+e.Waits)
 	defer cancel()
-	reply, err := s.handle(ctx, e, tenant, r.Data())
+	reply, err := s.handle(ctx, c)
 	switch {
 	case err == nil && int64(len(reply)) > s.bus.conn.MaxPayload():
 		err = api.Refuse(api.Invalid, "the answer is larger than a NATS message may be: ask for less, or raise the server's max_payload")
 	case err != nil && !errors.As(err, new(*api.Error)):
-		s.log.Error("API request failed", "verb", e.Verb, "tenant", tenant, "error", err)
+		s.log.Error("API request failed", "verb", e.Verb, c.about, "error", err)
 		err = api.Refuse(api.Unavailable, "the worker could not answer: try again, and see its log")
 	}
 	s.respond(r, reply, err)
 }
 
 // handle turns a panic, whose value may hold anything, into an error.
-func (s *Service) handle(ctx context.Context, e Endpoint, tenant string, data []byte) (reply []byte, err error) {
+func (s *Service) handle(ctx context.Context, c call) (reply []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.log.Error("API request panicked", "verb", e.Verb, "tenant", tenant, "panic", panicText(r), "stack", string(debug.Stack()))
+			s.log.Error("API request panicked", "verb", c.verb, c.about, "panic", panicText(r), "stack", string(debug.Stack()))
 			err = api.Refuse(api.Unavailable, "the worker failed over this request: see its log")
 		}
 	}()
-	return e.Handle(ctx, tenant, data)
+	return c.do(ctx)
 }
 
 // respond sends a reply, or an error in the manner of NATS services: its code and
