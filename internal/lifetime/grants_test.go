@@ -23,14 +23,14 @@ func TestR18PasswordFromTheSession(t *testing.T) {
 			anna, s := w.User("anna"), w.Service(a)
 			anna.SignIn(a.Provider, "anna-1", password)
 			for range 3 {
-				w.Pass(11 * Day) // the refresh token has died of age
+				w.Pass(21 * Day) // the refresh token has died of age
 				mustCall(t, s)
 			}
 			if said := w.Told(a, events.NameConsentRequired, events.NameCredentialsRequired, events.NameConsentExpiring); len(said) > 0 {
 				t.Errorf("the user was bothered: %q", w.Names(a))
 			}
 			anna.SignOut()
-			w.Pass(11 * Day)
+			w.Pass(21 * Day)
 			for range 10 {
 				s.Call()
 				w.Pass(Day)

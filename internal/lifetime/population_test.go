@@ -16,7 +16,7 @@ var systems = map[string]func(*System){
 	"akoya":        idle(30*Day, 20*Day),
 	"astra":        func(*System) {},
 	"sdk":          func(*System) {},
-	"wso2":         idle(10*Day, 7*Day),
+	"wso2":         idle(20*Day, 14*Day),
 	"nextidentity": idle(30*Day, 20*Day),
 }
 
@@ -64,9 +64,9 @@ func TestSixtyDaysOfAThousandLinks(t *testing.T) {
 
 func shares(short bool) []Share {
 	if short {
-		return []Share{{60, Unused}, {5, Daily}, {1, Hourly}, {2, Bursts}, {2, Parts}}
+		return []Share{{40, Unused}, {2, Daily}, {1, Parts}}
 	}
-	return []Share{{930, Unused}, {15, Daily}, {1, Hourly}, {2, Bursts}, {2, Parts}}
+	return []Share{{930, Unused}, {17, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
 }
 
 func checkKept(t *testing.T, w *World, a Audit) {

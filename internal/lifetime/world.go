@@ -66,8 +66,8 @@ func Named(t testing.TB, name string, changes ...func(*System)) System {
 type Options struct {
 	// Systems by the name of the provider.
 	Systems map[string]System
-	// Brief keeps no bodies of token-rotated, no ledger on disk and warnings only of the
-	// log: for populations.
+	// Brief is for populations: no bodies of token-rotated are kept, no ledger on disk,
+	// and of the log only the first warnings of each kind. Full scans are rarer.
 	Brief bool
 	// Bend changes the fields of every answer of a token endpoint on its way to the
 	// workers; may be nil.
@@ -105,7 +105,8 @@ type World struct {
 	login     sync.Mutex // held from Sim.Login to the visit that it is for
 	heard     sync.Map   // link → []*Service
 	bearers   *bearers
-	families  sync.Map // family at the provider → link that it was consented for
+	families  sync.Map      // family at the provider → link that it was consented for
+	scans     time.Duration // between two full scans
 	closing   chan struct{}
 	daily     sync.WaitGroup
 }
@@ -130,7 +131,10 @@ func New(t testing.TB, o Options) *World {
 		t: t, budget: budget.Of(budget.Default), wire: newWire(), clock: clock, profiles: map[string]providers.Profile{},
 		Links: memstore.New(clock.now), flows: memstore.NewFlows(clock.now), locker: newLocker(),
 		queue: newQueue(clock), outputs: newOutputs(events.Subjects{}), journal: newJournal(o.Brief),
-		bearers: newBearers(), configure: o.Configure, closing: make(chan struct{}),
+		bearers: newBearers(), scans: Day, configure: o.Configure, closing: make(chan struct{}),
+	}
+	if o.Brief {
+		w.scans = 10 * Day
 	}
 	w.timers = newTimers(events.Subjects{}, w.queue)
 	w.outputs.brief, w.outputs.heard = o.Brief, w.hear
@@ -201,13 +205,14 @@ func (w *World) Close() {
 	}
 }
 
-// reconcileDaily is the full scan that one worker of a cell makes once a day.
+// reconcileDaily is the full scan that one worker of a cell makes once a day; in a
+// population once in ten days, because decoding it all would be a third of the work.
 func (w *World) reconcileDaily() {
 	for {
 		select {
 		case <-w.closing:
 			return
-		case <-time.After(Day):
+		case <-time.After(w.scans):
 		}
 		if all := w.queue.running(); len(all) > 0 {
 			all[0].reconcile()
