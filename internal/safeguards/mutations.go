@@ -20,7 +20,7 @@ const (
 	providersPkg = "./providers/"
 )
 
-var mutations = slices.Concat(ofRefresh, ofReconsent)
+var mutations = slices.Concat(ofRefresh, ofReconsent, ofProfiles)
 
 // ofRefresh are the safeguards of a refresh, and of what both share.
 var ofRefresh = []mutation{
@@ -87,7 +87,7 @@ var ofRefresh = []mutation{
 	},
 	{
 		name: "a deadline begins before its window is asked about", file: "handlers/present.go",
-		from: "j.began.Add(p.Deadline())", to: "h.Clock().Add(p.Deadline())",
+		from: "j.began.Add(p.DeadlineFor(request.Grant))", to: "h.Clock().Add(p.DeadlineFor(request.Grant))",
 		pkg: handlersPkg, test: "TestTheStoresClockMayAnswerLate",
 	},
 	{
