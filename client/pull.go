@@ -16,6 +16,9 @@ import (
 // Pending bounds them all.
 const pullMax = 100
 
+// drainWait bounds the wait for a server that does not answer when a subscription ends.
+const drainWait = 5 * time.Second
+
 // bind finds the subscription, adapted to what is subscribed to now, or makes it.
 func (s *subscription) bind(ctx context.Context) (jetstream.Consumer, error) {
 	js, stream := s.client.bus.JetStream(), s.client.bus.Names().Out()
@@ -108,13 +111,32 @@ func (s *subscription) take(ctx context.Context, consumer jetstream.Consumer) er
 	if err != nil {
 		return err
 	}
-	defer messages.Stop()
+	defer s.drain(messages)
 	for {
 		m, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return err
 		}
 		s.receive(m)
+	}
+}
+
+// drain ends the requests under way and puts back what they brought meanwhile. Left
+// alone it would come to nobody for an AckWait.
+func (s *subscription) drain(messages jetstream.MessagesContext) {
+	defer messages.Stop()
+	if !s.client.bus.Conn().IsConnected() {
+		return
+	}
+	messages.Drain()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), drainWait)
+	defer cancel()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return
+		}
+		_ = m.Nak() // where it is lost, the message comes after an AckWait
 	}
 }
 

@@ -112,6 +112,42 @@ func TestASubscriptionGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+// A subscription that is stopped leaves nothing with the server that would have to time
+// out first: whoever comes next gets everything at once.
+func TestAStopLeavesNothingBehind(t *testing.T) {
+	w := cell(t)
+	const total = 300
+	publishing := make(chan struct{})
+	go func() {
+		defer close(publishing)
+		for i := range total {
+			w.announce(rotated(i%7, i/7+1))
+		}
+	}()
+	done := &effects{keys: map[client.Key]bool{}, count: map[string]int{}}
+	cfg := client.SubscribeConfig{FromSequence: 1, Seen: done, AckWait: time.Hour}
+	c := w.service(nil)
+	for stops := range 10 {
+		enough := make(chan struct{}, total)
+		r := subscribe(t, c, cfg, client.OnAny(func(_ context.Context, d client.Delivery) error {
+			if done.write(d) > stops*total/11 {
+				enough <- struct{}{}
+			}
+			return nil
+		}))
+		next(t, "enough", enough)
+		if err := r.wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	<-publishing
+	subscribe(t, c, cfg, client.OnAny(func(_ context.Context, d client.Delivery) error { done.write(d); return nil }))
+	waitFor(t, "everything handled", func() bool { return pending(w) == 0 })
+	if len(done.count) != total {
+		t.Errorf("%d of %d handled", len(done.count), total)
+	}
+}
+
 // Sixteen slots, and the events of each link come one at a time and in order.
 func TestTheEventsOfALinkComeInOrder(t *testing.T) {
 	w := cell(t)
