@@ -26,6 +26,15 @@ type readers struct {
 	once    sync.Once
 }
 
+func (r *readers) left() bool {
+	select {
+	case <-r.leave:
+		return true
+	default:
+		return false
+	}
+}
+
 // StopWaiting answers everybody who waits for a bearer, now and from now on: the
 // worker is about to stop. It may be called more than once.
 func (h *Handlers) StopWaiting() { h.readers.once.Do(func() { close(h.readers.leave) }) }
@@ -72,6 +81,8 @@ func (h *Handlers) tryToken(ctx, patience context.Context, a events.Address, lea
 	case o.refusal == nil:
 		out, err = h.bearer(f)
 		return out, false, err
+	case o.open && h.readers.left():
+		return out, false, notHere(a, "this worker stops: ask again")
 	case !o.open || patience.Err() != nil:
 		return out, false, o.refusal
 	}
@@ -111,23 +122,27 @@ func (h *Handlers) offer(l links.Link, least uint64) offer {
 	return offered(l, least, app, h.Clock())
 }
 
-// awaitToken waits, without a slot, for news of the link or for the end of the
-// request's patience: the link is looked at once more in either case.
+// awaitToken waits, without a slot, for news of the link, for the end of the
+// request's patience, or for that of the worker: the link is looked at once more in
+// each case.
 func (h *Handlers) awaitToken(ctx, patience context.Context, a events.Address, n *news) error {
 	defer h.readers.waiting.Add(-1)
 	if h.readers.waiting.Add(1) > maxReaders {
-		return &api.Error{Code: api.Unavailable, Message: "too many wait at this worker: ask again", Link: a.Link}
+		return notHere(a, "too many wait at this worker: ask again")
 	}
-	var err error
 	inbox.Waiting(ctx, func() {
 		select {
 		case <-n.stored:
 		case <-patience.Done():
 		case <-h.readers.leave:
-			err = &api.Error{Code: api.Unavailable, Message: "this worker stops: ask again", Link: a.Link}
 		}
 	})
-	return err
+	return nil
+}
+
+// notHere sends the asker to another worker, or to this one later.
+func notHere(a events.Address, why string) error {
+	return &api.Error{Code: api.Unavailable, Message: why, Link: a.Link}
 }
 
 // bearer is the reply that serves a link's current generation.

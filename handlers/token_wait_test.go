@@ -213,7 +213,7 @@ func TestAWorkerThatStopsSendsItsWaitersAway(t *testing.T) {
 		a.h.StopWaiting()
 		a.h.StopWaiting()
 		synctest.Wait()
-		got.wantRefused(t, api.Unavailable)
+		w.woken(got).wantRefused(t, api.Unavailable)
 		if after := w.answered(a, api.Token{MinGeneration: 2, Wait: 30}); after.took > 0 {
 			t.Errorf("waited %v at a worker that stops", after.took)
 		}

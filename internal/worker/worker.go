@@ -246,6 +246,7 @@ func (w *Worker) shutdown(ctx context.Context) error {
 		wg.Go(func() { errs[i] = c.Stop(ctx) })
 	}
 	if w.service != nil {
+		w.handlers.StopWaiting()
 		wg.Go(func() { errs[len(w.consumers)] = w.service.Stop(ctx) })
 	}
 	w.stop()
