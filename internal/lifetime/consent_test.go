@@ -377,10 +377,3 @@ func TestR27ConsentRecords(t *testing.T) {
 		}
 	})
 }
-
-// R28 belongs to the client package, which is not written yet: an HTTP client that
-// reports a 401, waits for the next generation and repeats its request once. What
-// Service does here is what that client will do, and no proof of it.
-func TestR28HTTPClient(t *testing.T) {
-	t.Skip("there is no client package yet")
-}
