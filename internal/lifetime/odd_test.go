@@ -76,12 +76,12 @@ func TestWorkersWithWrongClocks(t *testing.T) {
 		for _, skews := range [][]time.Duration{{10 * time.Minute}, {-10 * time.Minute}, {-10 * time.Minute, 10 * time.Minute, 0}} {
 			t.Run(fmt.Sprint(name, skews), func(t *testing.T) {
 				t.Parallel()
-				Run(t, Options{Systems: map[string]System{name: Named(t, name, systems[name])}}, func(t *testing.T, w *World) {
+				Run(t, Options{Brief: true, Systems: map[string]System{name: Named(t, name, systems[name], quick)}}, func(t *testing.T, w *World) {
 					w.StopAll()
 					for _, skew := range skews {
 						w.Start(skew)
 					}
-					p := w.Populate(name, Share{5, Unused}, Share{2, Daily}, Share{1, Parts})
+					p := w.Populate(name, Share{5, Unused}, Share{1, Daily}, Share{1, Parts})
 					w.Pass(60 * Day)
 					p.End()
 					a := p.Audit()
