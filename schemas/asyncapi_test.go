@@ -150,3 +150,49 @@ func BenchmarkValidate(b *testing.B) {
 		}
 	}
 }
+
+// The examples are for whoever builds messages without our code: each is, header by
+// header, what our own publishers send for its event.
+func TestExamplesAreWhatWeSend(t *testing.T) {
+	var messages struct {
+		Components struct {
+			Messages map[string]struct {
+				Examples []struct {
+					Name    string
+					Headers map[string]string
+					Payload map[string]any
+				}
+			}
+		}
+	}
+	text, err := json.Marshal(document(t))
+	if err == nil {
+		err = json.Unmarshal(text, &messages)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := messages.Components.Messages["tokenExpired"].Examples
+	if len(examples) != 2 {
+		t.Fatalf("%d examples of reports", len(examples))
+	}
+	for _, example := range examples {
+		body, _ := json.Marshal(example.Payload)
+		e, err := events.Decode(nil, body)
+		if err == nil {
+			err = events.CheckAny(e)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", example.Name, err)
+		}
+		m, err := events.Subjects{}.InputMessage(e)
+		if err != nil || len(m.Header) != len(example.Headers) {
+			t.Errorf("%s: headers %v, want %v: %v", example.Name, example.Headers, m.Header, err)
+		}
+		for name, value := range example.Headers {
+			if got := m.Header[name]; len(got) != 1 || got[0] != value {
+				t.Errorf("%s: %s is %v, not %s", example.Name, name, got, value)
+			}
+		}
+	}
+}
