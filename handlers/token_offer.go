@@ -50,7 +50,9 @@ func refused(l links.Link, least uint64, app apps.App, now time.Time) offer {
 		e.RetryAfter = probedIn(app, now).Seconds()
 		return offer{refusal: e}
 	case l.Status == links.Active, l.Status == links.Refreshing, l.Status == links.Unverified:
-		return offer{refusal: pending(l, least), open: true}
+		// Without a report, nothing may be on its way: whoever does not ask for the next
+		// generation has made none, and is told at once what is missing.
+		return offer{refusal: pending(l, least), open: l.Status != links.Active || l.Generation < least}
 	case l.Status == links.Uncertain:
 		return offer{refusal: api.Refuse(api.Uncertain, "whether the link's grant still lives is not known: an answer of the provider was lost. Wait for link-recovered or consent-required"), open: true}
 	case l.Status == links.ConsentRequired && l.Hold == nil:

@@ -188,7 +188,8 @@ func TestRefusalsSayHowToGoOn(t *testing.T) {
 		"the user consents now": {func(l *links.Link) {
 			l.Status, l.Exchange = links.ConsentRequired, &links.Exchange{}
 		}, api.ConsentRequired, api.Error{Nickname: "login"}, "", true},
-		"the bearer has ended": {func(l *links.Link) { l.Refused = true }, api.Pending, api.Error{}, "report it", true},
+		"the bearer has ended":  {func(l *links.Link) { l.Refused = true }, api.Pending, api.Error{}, "report it", false},
+		"and is being replaced": {func(l *links.Link) { l.Status, l.Refused = links.Refreshing, true }, api.Pending, api.Error{}, "report it", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, "forbidden", func(w *world) {
