@@ -5,6 +5,7 @@
 import { text } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { jetstream } from "@nats-io/jetstream";
+import { RequestError } from "@nats-io/transport-node";
 import { open } from "./cell.mjs";
 import { fingerprint, message } from "./report.mjs";
 
@@ -38,6 +39,11 @@ try {
   // Once it is acknowledged the report is on disk. Sending it again is harmless.
   const ack = await jetstream(nc).publish(report.subject, report.body, { headers: report.headers, retries: 3 });
   console.log(JSON.stringify({ stream: ack.stream, seq: ack.seq, duplicate: ack.duplicate, event: JSON.parse(report.body) }));
+} catch (cause) {
+  // Nobody listens on the subject of a provider that the cell does not serve.
+  const unserved = cause.cause instanceof RequestError && cause.cause.isNoResponders();
+  console.error(unserved ? `not reported: is there a provider ${given.provider} in this cell?` : `not reported: ${cause.message}`);
+  process.exitCode = 1;
 } finally {
   await nc.close();
 }

@@ -42,7 +42,7 @@ function once(event) {
 // read refuses what is no CloudEvent: it would be none the next time either.
 function read(m) {
   try {
-    return HTTP.toEvent({ headers: { "content-type": m.headers.get("content-type") }, body: m.string() });
+    return HTTP.toEvent({ headers: { "content-type": m.headers?.get("content-type") }, body: m.string() });
   } catch (cause) {
     console.error(`not an event: ${m.subject} ${m.seq}: ${cause.message}`);
     m.term("undecodable");
@@ -51,7 +51,7 @@ function read(m) {
 
 const nc = await open("subscriber");
 const consumer = await bind();
-const messages = await consumer.consume({ max_messages: 100 });
+const messages = await consumer.consume({ max_messages: 16 }); // no more than are handled within ack_wait
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => messages.stop());
 console.error("subscribed");
 
