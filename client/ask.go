@@ -53,7 +53,7 @@ func (c *Client) failure(a events.Address, err error) error {
 	var bad *events.Invalid
 	switch {
 	case errors.As(err, &refused):
-		e := &Error{Address: a, Code: refused.Code, Message: refused.Message, Nickname: refused.Nickname, By: refused.By}
+		e := &Error{Address: a, Code: refused.Code, Message: refused.Message, Nickname: refused.Nickname, By: refused.By, Generation: refused.Generation}
 		if refused.RetryAfter > 0 {
 			e.Until = c.cfg.Now().Add(time.Duration(refused.RetryAfter * float64(time.Second)))
 		}

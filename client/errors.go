@@ -71,6 +71,8 @@ type Error struct {
 	// By is the link that has the place now, where it is the same user's (ErrReplaced,
 	// ErrSuperseded).
 	By string
+	// Generation is that of the link as it is, ended or not; 0: not known.
+	Generation uint64
 	// Until is when to try again at the earliest; zero: not known (ErrSuspended).
 	Until time.Time
 }

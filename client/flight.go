@@ -71,7 +71,7 @@ func (c *Client) fly(e *entry, f *flight) {
 	defer cancel()
 	defer close(f.done)
 	c.feed.want(e.address) // first: what is announced from now on is not missed
-	f.token, f.err = c.fetch(ctx, e.address, f.floor)
+	f.token, f.err = c.fetch(ctx, e, f.floor)
 	e.land(f, c.cfg.Margin, c.cfg.Now())
 }
 
@@ -97,20 +97,34 @@ func (e *entry) land(f *flight, margin time.Duration, now time.Time) {
 
 // fetch asks for a bearer of floor's generation or a later one until there is one,
 // there cannot be one, or ctx ends. The error is an *Error or ErrClosed.
-func (c *Client) fetch(ctx context.Context, a events.Address, floor uint64) (*Token, error) {
+func (c *Client) fetch(ctx context.Context, e *entry, floor uint64) (*Token, error) {
 	for {
-		t, err := c.ask(ctx, a, floor)
+		t, err := c.ask(ctx, e.address, floor)
 		if err == nil || final(err) {
 			return t, err
+		}
+		if generation := ended(err); generation > 0 && generation >= floor {
+			c.report(ctx, e, events.TokenExpired{Address: e.address, Generation: generation, Reason: events.ReasonExpired})
+			floor = generation + 1
 		}
 		timer := time.NewTimer(retryPause)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, c.givenUp(ctx, a, err)
+			return nil, c.givenUp(ctx, e.address, err)
 		}
 	}
+}
+
+// ended is the generation, if any, whose bearer a worker has and does not serve,
+// because it has ended: a service that has just started knows of none, and nobody
+// else may be about to report it.
+func ended(err error) uint64 {
+	if why := (*Error)(nil); errors.As(err, &why) && why.Code == api.Pending {
+		return why.Generation
+	}
+	return 0
 }
 
 // givenUp says why a flight ended without an answer; last is what it heard last.
