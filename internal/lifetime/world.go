@@ -246,7 +246,7 @@ func (w *World) LoseTimers() { w.timers.lose() }
 
 // Pass lets time pass, and what begins in it come to rest.
 func (w *World) Pass(d time.Duration) {
-	time.Sleep(d)
+	<-time.After(d)
 	synctest.Wait()
 }
 
