@@ -34,7 +34,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	b, err := bus.Connect(ctx, bus.Config{
-		URL: cfg.URL, Creds: cfg.Creds, Prefix: cfg.Prefix, Name: cfg.Name, Role: cfg.Role, Now: cfg.Now, Log: cfg.Log,
+		URL: cfg.URL, Creds: cfg.Creds, Prefix: cfg.Prefix, Name: cfg.Name, Role: cfg.Role, API: cfg.JetStreamAPI, Now: cfg.Now, Log: cfg.Log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)

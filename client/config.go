@@ -25,6 +25,10 @@ type Config struct {
 	// Role chooses the prefix of reply subjects, which the credentials must allow:
 	// _INBOX_<prefix>_<role>.> (a dot in the prefix becomes _). Empty means "service".
 	Role string
+	// JetStreamAPI is where this service's account has the cell's JetStream, for
+	// Subscribe: "$JS.CELL.API" in docs/nats.conf. Empty means "$JS.API": services and
+	// cell share an account.
+	JetStreamAPI string
 
 	// Tenant is the application that owns the links. Empty means "default".
 	Tenant string

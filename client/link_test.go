@@ -107,6 +107,26 @@ func TestALivingBearerIsReplacedWithoutWaiting(t *testing.T) {
 	waitFor(t, "generation 2", func() bool { got, err := l.Token(ctx); return err == nil && got.Generation == 2 })
 }
 
+// A replica that lags answers with the generation before: one that is dead is not
+// taken, one that lives is served until the announced one is there.
+func TestAnswersThatLag(t *testing.T) {
+	w := cell(t)
+	l := w.service(nil).Link("op", "L1")
+	old := serves(t, l, 1)
+	w.set(first, func(r *record) { r.generation, r.lags = 2, 1 })
+	got, err := l.Refused(within(t), old, "")
+	must(t, err)
+	if got.Generation != 2 || w.questions() != 3 {
+		t.Fatalf("generation %d after %d questions", got.Generation, w.questions())
+	}
+	w.set(first, func(r *record) { r.lags = 1 })
+	w.rotate(first, true)
+	waitFor(t, "generation 3", func() bool { got, err := l.Token(within(t)); return err == nil && got.Generation == 3 })
+	if n := w.questions(); n != 5 {
+		t.Errorf("%d questions", n)
+	}
+}
+
 func TestAMissedAnnouncementCostsOneRefusedRequest(t *testing.T) {
 	w := cell(t)
 	s := newShop(t, w)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/regrant/regrant/bus"
@@ -112,40 +113,70 @@ func TestASubscriptionGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
-// A subscription that is stopped leaves nothing with the server that would have to time
-// out first: whoever comes next gets everything at once.
+// A subscription that is stopped while events come leaves none with the server that
+// would have to time out first: whoever comes next gets everything at once.
 func TestAStopLeavesNothingBehind(t *testing.T) {
 	w := cell(t)
-	const total = 300
-	publishing := make(chan struct{})
+	const stops = 40
+	enough, publishing := make(chan struct{}), make(chan struct{})
+	total := 0
 	go func() {
 		defer close(publishing)
-		for i := range total {
-			w.announce(rotated(i%7, i/7+1))
+		for ; ; total++ {
+			select {
+			case <-enough:
+				return
+			default:
+				w.announce(rotated(total%7, total/7+1))
+			}
 		}
 	}()
 	done := &effects{keys: map[client.Key]bool{}, count: map[string]int{}}
 	cfg := client.SubscribeConfig{FromSequence: 1, Seen: done, AckWait: time.Hour}
 	c := w.service(nil)
-	for stops := range 10 {
-		enough := make(chan struct{}, total)
+	for range stops {
+		one := make(chan struct{}, 1)
 		r := subscribe(t, c, cfg, client.OnAny(func(_ context.Context, d client.Delivery) error {
-			if done.write(d) > stops*total/11 {
-				enough <- struct{}{}
+			done.write(d)
+			select {
+			case one <- struct{}{}:
+			default:
 			}
 			return nil
 		}))
-		next(t, "enough", enough)
+		next(t, "an event", one)
 		if err := r.wait(); err != nil {
 			t.Error(err)
 		}
 	}
+	close(enough)
 	<-publishing
 	subscribe(t, c, cfg, client.OnAny(func(_ context.Context, d client.Delivery) error { done.write(d); return nil }))
 	waitFor(t, "everything handled", func() bool { return pending(w) == 0 })
 	if len(done.count) != total {
 		t.Errorf("%d of %d handled", len(done.count), total)
 	}
+}
+
+// A handler may take longer than AckWait: the server is told that it is at work.
+func TestALongHandlerKeepsItsEvent(t *testing.T) {
+	w := cell(t)
+	beats := make(chan struct{}, 100)
+	w.subscribe("$JS.ACK.>", func(m *nats.Msg) {
+		if string(m.Data) == "+WPI" {
+			beats <- struct{}{}
+		}
+	})
+	w.rotate(first, true)
+	release, got := make(chan struct{}), make(chan client.Delivery, 10)
+	subscribe(t, w.service(nil), client.SubscribeConfig{FromSequence: 1, AckWait: 300 * time.Millisecond},
+		client.OnAny(func(_ context.Context, d client.Delivery) error { got <- d; <-release; return nil }))
+	next(t, "the event", got)
+	for range 3 {
+		next(t, "word that the event is in work", beats)
+	}
+	close(release)
+	waitFor(t, "the acknowledgement", func() bool { return pending(w) == 0 })
 }
 
 // Sixteen slots, and the events of each link come one at a time and in order.
@@ -243,7 +274,7 @@ func TestAnEventIsGivenUp(t *testing.T) {
 
 	gone := make(chan error, 10)
 	cfg.Name, cfg.DeadLetter = "other", func(_ context.Context, d client.Delivery, cause error) error {
-		if d.Number == 2 {
+		if d.Number == 2 && d.Attempt == 1 { // no use trying again
 			gone <- cause
 		}
 		return nil
