@@ -174,7 +174,7 @@ func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
 		return Decision{Action: Resume, Reason: "exchange_open"}, true
 	case l.Exchange != nil && t.Timer:
 		return Decision{Action: Finish, Reason: "exchange_put_off"}, true
-	case l.Exchange != nil && (l.Status == Active || l.Status.open()):
+	case l.Exchange != nil && (l.Status == Active || l.Status.open() || l.Awaiting != nil):
 		if cur, ok := l.Current(); ok && v.See(cur.ID).Standing == Unsent {
 			return Decision{Action: Clear, Reason: "not_sent"}, true
 		}
@@ -211,6 +211,9 @@ func (l Link) decideActive(t Trigger, v View) Decision {
 		return Decision{Action: Finish, Reason: reason}
 	}
 	grant, ok := l.next(v.Rules, v.Now)
+	if !ok && l.Awaiting != nil && l.Seen(t).livesOn(v.Now) {
+		return Decision{Action: Finish, Reason: "bearer_lives_on"}
+	}
 	if !ok {
 		return l.exhausted(v.Now)
 	}
@@ -331,17 +334,29 @@ func (l Link) decideUncertain(t Trigger, v View) Decision {
 	if cur, ok := l.Current(); ok && v.See(cur.ID).Standing == Unsent {
 		return Decision{Action: Clear, Reason: "not_sent"}
 	}
-	if t.unauthorized() && !l.Refused {
-		return Decision{Action: Mark, Reason: "bearer_refused"}
+	due := t.Timer && l.IsDue(v.Now)
+	if grant, ok := l.spare(v.Rules, v.Now); ok && l.Doomed == "" && (due || t.unauthorized()) {
+		return Decision{Action: Repeat, Grant: grant, Reason: "another_grant"}
 	}
 	switch {
-	case !t.Timer || !l.IsDue(v.Now):
+	case t.unauthorized() && !l.Refused:
+		return Decision{Action: Mark, Reason: "bearer_refused"}
+	case !due:
 		return Decision{Action: Finish, Reason: "uncertain"}
-	case l.Doomed != "" && v.Held:
-		return Decision{Action: Defer, Reason: l.Doomed}
-	case l.Doomed != "" && v.Rules.Replay == Safe:
-		return Decision{Action: Repeat, Grant: GrantRefreshToken, Reason: "provider_may_have_recovered"}
+	case l.Doomed != "":
+		return l.decideDoomed(v)
 	default:
 		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
 	}
+}
+
+// decideDoomed is what becomes of a verdict that was held when its time has come.
+func (l Link) decideDoomed(v View) Decision {
+	if v.Held {
+		return Decision{Action: Defer, Reason: l.Doomed}
+	}
+	if grant, ok := l.doubted(v.Rules).next(v.Rules, v.Now); ok {
+		return Decision{Action: Repeat, Grant: grant, Reason: "provider_may_have_recovered"}
+	}
+	return Decision{Action: GiveUp, Reason: l.Doomed}
 }

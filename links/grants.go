@@ -71,10 +71,22 @@ func (l Link) next(r Rules, now time.Time) (GrantType, bool) {
 	return "", false
 }
 
+// spare is the first grant of the chain that harms nobody whatever became of the
+// refresh token: only that one can be spent by being presented.
+func (l Link) spare(r Rules, now time.Time) (GrantType, bool) {
+	for _, g := range r.chain() {
+		if g != GrantRefreshToken && l.offers(g, r, now) {
+			return g, true
+		}
+	}
+	return "", false
+}
+
 // unattended says that the link is renewed without its user also when its refresh
 // credential has ended.
 func (l Link) unattended(r Rules, now time.Time) bool {
-	return slices.ContainsFunc(r.chain(), func(g GrantType) bool { return g != GrantRefreshToken && l.offers(g, r, now) })
+	_, ok := l.spare(r, now)
+	return ok
 }
 
 // presents says whether an attempt by a grant is listed.
@@ -82,19 +94,40 @@ func (l Link) presents(g GrantType) bool {
 	return slices.ContainsFunc(l.Attempts, func(a Attempt) bool { return a.By() == g })
 }
 
-// byAttempt is the grant of a listed attempt.
+// byAttempt is the grant of a listed attempt; empty for one that is not.
 func (l Link) byAttempt(id string) GrantType {
 	for _, a := range l.Attempts {
 		if a.ID == id {
 			return a.By()
 		}
 	}
-	return GrantRefreshToken
+	return ""
+}
+
+// spend notes that a grant is not to be presented until an answer makes it good.
+func (l Link) spend(g GrantType) Link {
+	if !slices.Contains(l.Spent, g) {
+		l.Spent = append(slices.Clone(l.Spent), g)
+	}
+	return l
 }
 
 // renewed brings the chain up to date with an answer: the grant that brought it is
-// good, and a refresh token that came with it has never been presented.
-func (l Link) renewed(by GrantType, g Grant) Link {
+// good, and a refresh token that came with it has never been presented and has a
+// clock of its own. One that was presented, and whose answer is not known, may be
+// spent: it goes along where no other took its place, and is not presented again.
+func (l Link) renewed(by GrantType, g Grant, r Rules) Link {
+	if l.InDoubt || l.Doomed != "" {
+		l = l.doubted(r)
+	}
+	if by != GrantRefreshToken {
+		switch {
+		case g.Renewed && by != "":
+			l.RefreshExpiresAt = time.Time{}
+		case !g.Renewed && r.Replay != Safe && l.presents(GrantRefreshToken):
+			l = l.spend(GrantRefreshToken)
+		}
+	}
 	if len(l.Spent) > 0 {
 		l.Spent = slices.DeleteFunc(slices.Clone(l.Spent), func(s GrantType) bool {
 			return s == by || s == GrantRefreshToken && g.Renewed
@@ -104,15 +137,32 @@ func (l Link) renewed(by GrantType, g Grant) Link {
 	return l
 }
 
+// doubted takes back what was heard while the provider's word was in doubt, but for
+// what may not be presented twice.
+func (l Link) doubted(r Rules) Link {
+	shown := slices.Contains(l.Spent, GrantRefreshToken) || l.presents(GrantRefreshToken)
+	l.Doomed, l.InDoubt, l.Spent = "", false, nil
+	if shown && r.Replay != Safe {
+		l = l.spend(GrantRefreshToken)
+	}
+	return l
+}
+
 // fallBack goes on to the next grant of the chain after one turned out dead, or
-// says that there is none.
+// says that there is none. What may be judged only, because it was presented and its
+// answer is not known, counts as one: but not once it has been judged.
 func (l Link) fallBack(dead string, r Rules, now time.Time) (Link, bool) {
-	if _, ok := l.next(r, now); !ok {
+	next := l.next
+	if l.Status == ConsentRequired {
+		next = l.spare
+	}
+	if _, ok := next(r, now); !ok {
 		return l, false
 	}
 	l.Attempts = slices.DeleteFunc(slices.Clone(l.Attempts), func(a Attempt) bool { return a.ID == dead })
 	l = l.remember(now, changeSpent, dead)
 	if len(l.Attempts) > 0 {
+		l.Status = Refreshing // where what is listed is repeated, judged, or left for another grant
 		return l.schedule(now, DueRepeat), true
 	}
 	l.Status, l.Attempts, l.FirstIntentAt = Active, nil, time.Time{}
@@ -139,22 +189,49 @@ const (
 // after it are tried, and without any the owner of the session is called for, once. A
 // bearer that lives is left its life. A report that comes later asks again.
 func (l Link) CredentialsMissing(attempt, reason string, o Origin, now time.Time, r Rules) Link {
+	if l.Doomed != "" {
+		l = l.doubted(r)
+	}
 	l = l.awaits(reason, now)
 	if next, ok := l.fallBack(attempt, r, now); ok {
 		return next
 	}
-	if l.Status == Active && l.BearerAlive(now) && now.Before(l.ExpiresAt) {
+	switch {
+	case !l.livesOn(now):
+		return l.callOwner(o, now)
+	case l.Status == Active:
 		return l.schedule(l.ExpiresAt, DueRenew)
+	default:
+		l.Status = Uncertain
+		return l.schedule(l.ExpiresAt, DueVerdict)
 	}
-	l.Status, l.Prompt, l.AnswersUntil = ConsentRequired, nil, time.Time{}
+}
+
+// livesOn says that the bearer has some of its life left, as far as is known.
+func (l Link) livesOn(now time.Time) bool { return !l.Refused && now.Before(l.ExpiresAt) }
+
+// callOwner says, once, that the owner of the session is wanted.
+func (l Link) callOwner(o Origin, now time.Time) Link {
+	l.Status, l.Prompt, l.Doomed, l.AnswersUntil = ConsentRequired, nil, "", time.Time{}
 	l = l.schedule(time.Time{}, "")
 	if l.Awaiting.Told {
 		return l
 	}
-	l.Awaiting.Told = true
+	w := *l.Awaiting
+	w.Told = true
+	l.Awaiting = &w
 	return l.remember(now, changeVerdict, "").announce(o, now, events.CredentialsRequired{
-		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Reason: reason,
+		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Reason: w.Reason,
 	})
+}
+
+// Despair is the verdict on a link that nothing is left to present for: only the
+// owner of its session can help, or else its user.
+func (l Link) Despair(reason string, o Origin, now time.Time) Link {
+	if l.Awaiting != nil {
+		return l.callOwner(o, now)
+	}
+	return l.Condemn(reason, o, now)
 }
 
 func (l Link) awaits(reason string, now time.Time) Link {

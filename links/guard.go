@@ -52,7 +52,8 @@ func (l Link) rejected(r Rules, now time.Time) bool {
 	return len(l.refusals(r, now))+1 >= limit
 }
 
-// counted keeps that the bearer which is now to be replaced was refused fresh.
+// counted keeps that the bearer which is now replaced was refused fresh: once for
+// each, however often it took to replace it.
 func (l Link) counted(r Rules, now time.Time) Link {
 	switch {
 	case l.refusedFresh(r, now):
@@ -77,12 +78,27 @@ func (l Link) Reject(v View, o Origin) Link {
 
 // HoldVerdict leaves a link whose grant was called dead without a verdict for a
 // while: so many were that the provider's word is in doubt. What is served stays
-// served. The attempt that heard it has had its answer.
+// served. The attempt that heard it has had its answer; what may be presented again
+// is, once grants have stopped dying.
 func (l Link) HoldVerdict(attempt, reason string, now time.Time, r Rules, jitter float64) Link {
+	if by := l.byAttempt(attempt); by != "" && by != GrantPassword {
+		l = l.spend(by)
+	}
 	l.Attempts = slices.DeleteFunc(slices.Clone(l.Attempts), func(a Attempt) bool { return a.ID == attempt })
-	l.Status, l.Doomed, l.AnswersUntil = Uncertain, reason, time.Time{}
+	l.Status, l.Doomed, l.InDoubt, l.AnswersUntil = Uncertain, reason, false, time.Time{}
 	return l.schedule(now.Add(r.RetryMax+time.Duration(jitter*float64(r.RetryMax)/5)), DueVerdict)
 }
+
+// Doubtful notes that a grant was called dead while the provider's word was in doubt,
+// and that the next one of the chain takes over.
+func (l Link) Doubtful() Link {
+	l.InDoubt = true
+	return l
+}
+
+// Undecided says that next calls for the user, and rests on a word that was in doubt:
+// what that was about is tried once more before (HoldVerdict).
+func (l Link) Undecided(next Link) bool { return l.InDoubt && next.Status == ConsentRequired }
 
 // Say announces what is not about the link itself, in its outbox: an app has none.
 func (l Link) Say(d events.Data, o Origin, now time.Time) Link { return l.announce(o, now, d) }

@@ -129,6 +129,9 @@ type Link struct {
 	APIKey bool `json:"api_key,omitzero"`
 	// Spent are the grants of the provider's chain that turned out dead.
 	Spent []GrantType `json:"spent,omitzero"`
+	// InDoubt: one of them was called dead while so many links' grants were that the
+	// provider's word was in doubt.
+	InDoubt bool `json:"in_doubt,omitzero"`
 	// Awaiting: nobody answers for the session that has the credentials.
 	Awaiting *Awaiting `json:"awaiting,omitzero"`
 	// Doomed is the reason of a verdict that is held.

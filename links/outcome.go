@@ -57,7 +57,7 @@ func (l Link) Answers(c Claim, r Rules) Result {
 func (l Link) Commit(c Claim, g Grant, cause events.Cause, o Origin, now time.Time, r Rules, jitter float64) Link {
 	from := l.recoversFrom()
 	r.PreviousStillValid = r.PreviousStillValid && !l.Refused // a bearer that was refused is dead, whatever its provider lets live
-	l = l.renewed(l.byAttempt(c.Attempt), g).adopt(g, r, jitter)
+	l = l.counted(r, now).renewed(l.byAttempt(c.Attempt), g, r).adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate) // candidates were kept against this grant's death
 	l = l.remember(now, changeCommit, c.Attempt)
@@ -96,7 +96,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 	if g.Fingerprint != "" {
 		return l.Commit(c, g, events.CauseCandidate, o, now, r, jitter)
 	}
-	l = l.renewed(GrantRefreshToken, g).adopt(g, r, jitter)
+	l = l.renewed(GrantRefreshToken, g, r).adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	return l.Drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
 }
@@ -202,13 +202,11 @@ func (l Link) Dead(attempt, code string, o Origin, now time.Time, r Rules) Link 
 	if len(l.Attempts) > 1 {
 		reason = ReasonAmbiguousConsumed
 	}
-	if !slices.Contains(l.Spent, by) {
-		l.Spent = append(slices.Clone(l.Spent), by)
-	}
+	l = l.spend(by)
 	if next, ok := l.fallBack(attempt, r, now); ok {
 		return next
 	}
-	return l.Condemn(reason, o, now)
+	return l.Despair(reason, o, now)
 }
 
 // The reasons of consent-required that this package gives.
@@ -226,9 +224,9 @@ const (
 // ConsentRequired (model: D_TAKE without may_repeat, D_EXPIRE).
 func (l Link) GiveUp(v View, o Origin) Link {
 	if l.Doomed != "" {
-		return l.Condemn(l.Doomed, o, v.Now)
+		return l.Despair(l.Doomed, o, v.Now)
 	}
-	if l.Status != Uncertain {
+	if l.Status != Uncertain && l.AnswersUntil.IsZero() { // else another grant was tried meanwhile, which gives nobody more time
 		l.AnswersUntil = l.answersUntil(v)
 	}
 	l.Status = Uncertain
@@ -260,7 +258,7 @@ func (l Link) settleUncertain(now time.Time, o Origin) Link {
 	if end.After(now) {
 		return l.schedule(end, DueVerdict)
 	}
-	return l.Condemn(ReasonOutcomeUnknown, o, now)
+	return l.Despair(ReasonOutcomeUnknown, o, now)
 }
 
 // answersUntil is the moment after which no answer can come to any listed
@@ -287,6 +285,7 @@ func (l Link) Doubt(generation, event uint64, sealed []byte, o Origin, now time.
 		l.Status = Active
 		return l.schedule(now, DueRetry)
 	}
+	l = l.spend(GrantRefreshToken)
 	l.Status, l.AnswersUntil = Uncertain, now
 	return l.settleUncertain(now, o)
 }
@@ -294,7 +293,7 @@ func (l Link) Doubt(generation, event uint64, sealed []byte, o Origin, now time.
 // MayTryLastChance says that a forbidden repeat has nothing left to lose: the
 // next verdict would be ConsentRequired, and the profile allows one more try.
 func (l Link) MayTryLastChance(next Link, r Rules) bool {
-	if !r.LastChance || next.Status != ConsentRequired || l.Status == ConsentRequired {
+	if !r.LastChance || !l.Refreshable || next.Status != ConsentRequired || l.Status == ConsentRequired {
 		return false
 	}
 	for _, a := range l.Attempts {

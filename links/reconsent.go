@@ -56,7 +56,7 @@ func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter fl
 	l.Consent, l.ConsentOrder = l.Consented, c.Order
 	l.RefreshExpiresAt, l.ConsentExpiresAt = time.Time{}, time.Time{} // those of the earlier consent
 	l.Spent, l.FreshRefusals = nil, nil
-	l = l.renewed("", c.Grant).adopt(c.Grant, r, jitter)
+	l = l.renewed("", c.Grant, r).adopt(c.Grant, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate)
 	l.Hold, l.Successor = nil, nil

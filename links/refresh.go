@@ -8,17 +8,25 @@ import (
 // Begin writes an intent: the attempt is listed before its credential is
 // presented (model: D_INTENT). refused notes that a 401 was seen.
 func (l Link) Begin(a Attempt, refused bool, r Rules) Link {
-	l.Attempts = append(slices.Clone(l.Attempts), a)
-	if extra := len(l.Attempts) - maxAttempts; extra > 0 {
-		l.Attempts = l.Attempts[extra:]
+	if l.Doomed != "" {
+		l = l.doubted(r)
 	}
+	l.Attempts = bounded(append(slices.Clone(l.Attempts), a))
 	l.Refused = l.Refused || refused
-	if l.Status == Active {
-		l = l.counted(r, a.At)
-	}
 	l.Status = Refreshing
 	l.DueFor = dropRepeat(l.DueFor)
 	return l
+}
+
+// bounded forgets the oldest attempt when there are too many: one by a refresh token
+// last, for that it was presented must not be forgotten.
+func bounded(all []Attempt) []Attempt {
+	if len(all) <= maxAttempts {
+		return all
+	}
+	oldest := slices.IndexFunc(all[:len(all)-1], func(a Attempt) bool { return a.By() != GrantRefreshToken })
+	oldest = max(oldest, 0)
+	return slices.Delete(all, oldest, oldest+1)
 }
 
 // dropRepeat forgets that a repeat was scheduled: it is made now, and the next
@@ -53,7 +61,7 @@ func (l Link) Clear(attempt string, now, notBefore time.Time, r Rules, jitter fl
 		at = notBefore.Add(at.Sub(now) / 10) // jitter beside Retry-After: everybody was told the same second
 	}
 	switch {
-	case len(l.Attempts) == 0:
+	case len(l.Attempts) == 0 && l.Doomed == "":
 		l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 		l.Status = Active
 		return l.schedule(at, DueRetry), true

@@ -336,7 +336,7 @@ func (k *worker) dead(c links.Claim) {
 		return
 	}
 	k.world.count("dead")
-	k.world.write(l.Dead("a", links.ReasonGrantDead, origin, k.time(), rules), k.world.revision)
+	k.world.write(l.Dead(c.Attempt, links.ReasonGrantDead, origin, k.time(), rules), k.world.revision)
 }
 
 // commit brings an answer to the record, again and again until it is there, and
