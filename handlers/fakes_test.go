@@ -107,7 +107,10 @@ func (s *watched) look(was, is links.Link) {
 	for _, k := range is.Kept {
 		s.settled[k.Attempt] = true
 	}
-	if is.Generation > was.Generation {
+	switch {
+	case s.w.looks != nil:
+		s.w.looks(was, is)
+	case is.Generation > was.Generation:
 		s.w.provider.becameCurrent(is)
 	}
 }

@@ -59,7 +59,11 @@ func (h *Handlers) credential(ctx context.Context, l links.Link) (c credentials.
 // withoutCredentials judges a link whose session nobody answers for.
 func (h *Handlers) withoutCredentials(ctx context.Context, j *job, stored links.Stored, m *missing) (inbox.Verdict, bool) {
 	l := stored.Link.Seen(j.trigger)
-	next := l.CredentialsMissing("", m.reason, h.origin(j.trace), h.Clock(), h.rules[l.Provider])
+	rules := h.rules[l.Provider]
+	next := l.CredentialsMissing("", m.reason, h.origin(j.trace), h.Clock(), rules)
+	if l.Undecided(next) {
+		next = l.HoldVerdict("", links.ReasonGrantDead, h.Clock(), rules, h.Random())
+	}
 	if _, err := h.update(ctx, StepJudge, stored, next); err != nil {
 		return h.notWritten(j, err)
 	}

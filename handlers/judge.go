@@ -13,8 +13,8 @@ import (
 func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view links.View, d links.Decision) (inbox.Verdict, bool) {
 	l := stored.Link.Seen(j.trigger)
 	next, step := decided(l, view, d, h.origin(j.trace))
-	if d.Action == links.GiveUp {
-		kept, promoted, err := h.promote(ctx, l, j, l.Generation)
+	if d.Action == links.GiveUp || d.Action == links.Condemn {
+		kept, promoted, err := h.promote(ctx, l, j, worthATry(l, d))
 		if err != nil {
 			return h.unfinished(j, err), false
 		}
@@ -26,6 +26,9 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 			next = kept
 		}
 	}
+	if d.Action != links.Ask && l.Undecided(next) {
+		next = l.HoldVerdict("", links.ReasonGrantDead, view.Now, view.Rules, view.Jitter)
+	}
 	if d.Action != links.Condemn && l.MayTryLastChance(next, view.Rules) {
 		return h.present(ctx, j, stored, links.Attempt{Last: true})
 	}
@@ -36,6 +39,15 @@ func (h *Handlers) judge(ctx context.Context, j *job, stored links.Stored, view 
 	return h.finishWrite(ctx, j, l, next), false
 }
 
+// worthATry is the generation of the candidates that may take the grant's place: of
+// this one while its outcome is unknown, of any where nothing is left.
+func worthATry(l links.Link, d links.Decision) uint64 {
+	if d.Action == links.Condemn || l.Doomed != "" {
+		return anyGeneration
+	}
+	return l.Generation
+}
+
 // decided is the record after a decision. Pure.
 func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (next links.Link, step Step) {
 	switch d.Action {
@@ -44,7 +56,7 @@ func decided(l links.Link, view links.View, d links.Decision, o links.Origin) (n
 	case links.Mark:
 		return l.Mark(view, o), StepJudge
 	case links.Condemn:
-		return l.Condemn(d.Reason, o, view.Now), StepJudge
+		return l.Despair(d.Reason, o, view.Now), StepJudge
 	case links.Ask:
 		return l.Prompted(view.Rules, o, view.Now), StepJudge
 	case links.Defer:

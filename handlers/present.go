@@ -195,12 +195,16 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 	if !stored.Link.Judged(c) {
 		return inbox.Verdict{}, true
 	}
-	if h.held(j.addr) {
-		return h.holdVerdict(ctx, j, stored, c)
-	}
 	next, err := h.verdict(ctx, stored.Link, j, c)
 	if err != nil {
 		return h.notWritten(j, err)
+	}
+	held := h.held(j.addr)
+	switch {
+	case next.Status == links.ConsentRequired && (held || stored.Link.Undecided(next)):
+		return h.holdVerdict(ctx, j, stored, c)
+	case held && next.Generation == stored.Link.Generation:
+		next = next.Doubtful()
 	}
 	if _, err := h.update(ctx, StepVerdict, stored, next); err != nil {
 		if errors.Is(err, links.ErrConflict) {

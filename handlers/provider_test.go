@@ -104,8 +104,10 @@ func (g *grant) childWas(is func(*grant) bool) bool {
 	return false
 }
 
-// tokens opens the record.
-func (p *provider) tokens(l links.Link) *grant {
+// tokens are those of the record.
+func (p *provider) tokens(l links.Link) *grant { return p.grants[p.opened(l).Refresh.Reveal()] }
+
+func (p *provider) opened(l links.Link) links.Tokens {
 	clear, err := p.w.keys.Open(seal.Binding{
 		Kind: "tokens", Tenant: l.Tenant, Provider: l.Provider, Link: l.Link, Consent: l.Consent, Generation: l.Generation,
 	}, l.Sealed)
@@ -116,7 +118,7 @@ func (p *provider) tokens(l links.Link) *grant {
 	if err != nil {
 		p.w.t.Fatal(err)
 	}
-	return p.grants[t.Refresh.Reveal()]
+	return t
 }
 
 // becameCurrent holds a new generation against the grants: it must come of the

@@ -32,16 +32,7 @@ const seeds = 400
 // chooses what happens next and what goes wrong, lets everything come to rest
 // without further faults, and holds the result against G1 to G5.
 func TestSimulation(t *testing.T) {
-	first, n := uint64(1), uint64(seeds)
-	if testing.Short() {
-		n = seeds / 10
-	}
-	if v, err := strconv.ParseUint(os.Getenv("REGRANT_SEEDS"), 10, 64); err == nil {
-		n = v
-	}
-	if v, err := strconv.ParseUint(os.Getenv("REGRANT_SEED"), 10, 64); err == nil {
-		first, n = v, 1
-	}
+	first, n := seedsOf(seeds)
 	for name, replay := range rules {
 		t.Run(name, func(t *testing.T) {
 			for seed := first; seed < first+n; seed++ {
@@ -53,6 +44,21 @@ func TestSimulation(t *testing.T) {
 			}
 		})
 	}
+}
+
+// seedsOf says which seeds are run: as many as usual, or as the environment says.
+func seedsOf(usual uint64) (first, n uint64) {
+	first, n = 1, usual
+	if testing.Short() {
+		n /= 10
+	}
+	if v, err := strconv.ParseUint(os.Getenv("REGRANT_SEEDS"), 10, 64); err == nil {
+		n = v
+	}
+	if v, err := strconv.ParseUint(os.Getenv("REGRANT_SEED"), 10, 64); err == nil {
+		first, n = v, 1
+	}
+	return first, n
 }
 
 // simulation is a run of one seed.

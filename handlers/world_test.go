@@ -54,10 +54,20 @@ type world struct {
 	session func() (credentials.Credential, error)
 	// locks says what a lock server answers; nil grants the lock to everybody.
 	locks func(p *process) error
+	// configure, if set, has the last word on what a process is made of; looks, if set,
+	// is shown every write in place of the provider.
+	configure func(p *process, cfg *handlers.Config)
+	looks     func(was, is links.Link)
 }
 
 // newWorld makes a cell with one imported link. Call it in a synctest bubble.
 func newWorld(t *testing.T, replay providers.Replay) *world {
+	t.Helper()
+	return worldOf(t, providers.Profile{ClientID: "client", Rotation: "always", Replay: replay}, func(*handlers.ImportLine) {})
+}
+
+// worldOf is a world under a profile, whose link is imported with a change.
+func worldOf(t *testing.T, rules providers.Profile, change func(*handlers.ImportLine)) *world {
 	t.Helper()
 	keys, err := seal.Generate()
 	if err != nil {
@@ -65,28 +75,29 @@ func newWorld(t *testing.T, replay providers.Replay) *world {
 	}
 	w := &world{
 		t: t, budget: budget.Of(budget.Default), keys: keys, fault: func(string) bool { return false },
-		rules: providers.Profile{ClientID: "client", Rotation: "always", Replay: replay},
+		rules: rules,
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
 	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
 	w.store = &watched{Store: memstore.New(time.Now), w: w}
 	w.provider = newProvider(w)
-	w.importLink()
+	w.importLink(change)
 	t.Cleanup(w.close)
 	return w
 }
 
-func (w *world) importLink() {
+func (w *world) importLink(change func(*handlers.ImportLine)) {
 	first := w.provider.issue(nil)
 	im := &handlers.Importer{
 		Source: "//regrant/test", Tenants: []string{"default"}, Profiles: map[string]providers.Profile{"op": w.rules},
 		Store: w.store, Index: w.store.Store, Keys: w.keys, Timers: &w.broker, Outputs: &w.broker, Budget: w.budget, Clock: time.Now,
 	}
-	err := im.Import(context.Background(), handlers.ImportLine{
+	line := handlers.ImportLine{
 		Address: theLink, User: "user", Nickname: "login", Sub: canary + "-sub", Access: secret.New(first.access),
 		Refresh: secret.New(first.refresh), ExpiresAt: time.Now().Add(time.Hour),
-	})
-	if err != nil {
+	}
+	change(&line)
+	if err := im.Import(context.Background(), line); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -111,6 +122,8 @@ type process struct {
 	dead bool
 	skew time.Duration // of its clock
 	fed  int           // stored events that its feed has shown it
+	// end, if set, ends what the process runs beside its tasks.
+	end func()
 }
 
 func (w *world) process(name string) *process { return w.skewed(name, 0) }
@@ -119,13 +132,17 @@ func (w *world) process(name string) *process { return w.skewed(name, 0) }
 func (w *world) skewed(name string, skew time.Duration) *process {
 	p := &process{w: w, name: name, skew: skew, fed: len(w.broker.stored)}
 	random := rand.New(rand.NewPCG(1, 2))
-	h, err := handlers.New(handlers.Config{
+	cfg := handlers.Config{
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
 		Providers: map[string]handlers.Provider{"op": &client{w.provider, p}},
 		Store:     w.store, Index: w.store.Store, Flows: memstore.NewFlows(time.Now), Keys: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
 		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock, Credentials: w.credentials,
 		Log: slog.New(slog.NewTextHandler(&watchedLog{w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
-	})
+	}
+	if w.configure != nil {
+		w.configure(p, &cfg)
+	}
+	h, err := handlers.New(cfg)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -154,6 +171,9 @@ func (p *process) clock() time.Time { return time.Now().Add(p.skew) }
 // free. Its disk stays.
 func (p *process) crash() {
 	p.dead = true
+	if p.end != nil {
+		p.end()
+	}
 	for _, t := range p.w.tasks {
 		if t.p == p && t.parked {
 			p.w.step(t)
