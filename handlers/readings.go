@@ -44,14 +44,15 @@ func newReadings() *readings {
 var errCutShort = errors.New("the reading was cut short")
 
 // share joins the next reading, or is the one to make it, after the one under way.
-func (s *readings) share(w want, read func(want) (*found, error)) (*found, error) {
+// aside is how it waits for others.
+func (s *readings) share(w want, aside func(wait func()), read func(want) (*found, error)) (*found, error) {
 	r, before, ours := s.join(w)
 	if !ours {
-		<-r.done
+		aside(func() { <-r.done })
 		return r.found, r.err
 	}
 	if before != nil {
-		<-before.done
+		aside(func() { <-before.done })
 	}
 	s.begin(w, r)
 	defer s.end(w, r)
@@ -91,7 +92,7 @@ func (s *readings) end(w want, r *reading) {
 // readFor reads for all who share it: it does not end with the request of the one
 // that makes it.
 func (h *Handlers) readFor(ctx context.Context, w want) (*found, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Budget.LockRenew)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Budget.AckWait)
 	defer cancel()
 	get := h.Store.Get
 	if w.latest {

@@ -26,6 +26,16 @@ type readers struct {
 	once    sync.Once
 }
 
+// aside waits without the request's slot, or says that too many do already.
+func (r *readers) aside(ctx context.Context, wait func()) (admitted bool) {
+	defer r.waiting.Add(-1)
+	if r.waiting.Add(1) > maxReaders {
+		return false
+	}
+	inbox.Waiting(ctx, wait)
+	return true
+}
+
 func (r *readers) left() bool {
 	select {
 	case <-r.leave:
@@ -100,7 +110,12 @@ func (h *Handlers) seek(ctx context.Context, a events.Address, least uint64) (*f
 }
 
 func (h *Handlers) seekAt(ctx context.Context, w want, least uint64) (*found, offer, error) {
-	f, err := h.readings.share(w, func(w want) (*found, error) { return h.readFor(ctx, w) })
+	aside := func(wait func()) {
+		if !h.readers.aside(ctx, wait) {
+			wait() // with the slot, so that no more are let in
+		}
+	}
+	f, err := h.readings.share(w, aside, func(w want) (*found, error) { return h.readFor(ctx, w) })
 	if err != nil {
 		return nil, offer{}, err
 	}
@@ -126,17 +141,16 @@ func (h *Handlers) offer(l links.Link, least uint64) offer {
 // request's patience, or for that of the worker: the link is looked at once more in
 // each case.
 func (h *Handlers) awaitToken(ctx, patience context.Context, a events.Address, n *news) error {
-	defer h.readers.waiting.Add(-1)
-	if h.readers.waiting.Add(1) > maxReaders {
-		return notHere(a, "too many wait at this worker: ask again")
-	}
-	inbox.Waiting(ctx, func() {
+	admitted := h.readers.aside(ctx, func() {
 		select {
 		case <-n.stored:
 		case <-patience.Done():
 		case <-h.readers.leave:
 		}
 	})
+	if !admitted {
+		return notHere(a, "too many wait at this worker: ask again")
+	}
 	return nil
 }
 
