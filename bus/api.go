@@ -113,6 +113,10 @@ func (s *Service) add(ctx context.Context, endpoints []Endpoint) error {
 // take is called for one request of a verb after the other. It waits for a slot,
 // so that the verb's other requests wait in the subscription.
 func (s *Service) take(e Endpoint, r micro.Request) {
+	if s.bus.borrowed(r.Reply()) {
+		s.log.Warn("API request not answered: its reply subject is none of a caller's", "subject", r.Subject())
+		return
+	}
 	taken := false
 	select {
 	case s.slots <- struct{}{}:

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/nats-io/nats.go/micro"
 
@@ -57,3 +58,10 @@ type apiSlot chan struct{}
 func (s apiSlot) Release() bool { <-s; return true }
 
 func (s apiSlot) Retake() { s <- struct{}{} }
+
+// borrowed says that a request names as its reply subject one that means something to
+// the cell or to the server. A reply is published with this process's permissions: it
+// would overwrite a record, or be an input, for somebody who may do neither.
+func (b *Bus) borrowed(reply string) bool {
+	return strings.HasPrefix(reply, "$") || strings.HasPrefix(reply, b.names.prefix()+".")
+}
