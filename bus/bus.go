@@ -31,6 +31,9 @@ type Config struct {
 	// Role chooses the prefix of reply subjects (Names.InboxPrefix), which the
 	// role's permissions must allow. Empty means "worker".
 	Role string
+	// API is the prefix of JetStream's subjects where the streams are another account's,
+	// and imported under another name. Empty means the connection's own, "$JS.API".
+	API string
 	// Budget holds the protocol's times. Zero means that of budget.Default.
 	Budget budget.Budget
 	// ReconnectWait is the pause between attempts to reach a lost server. Zero means 500 ms.
@@ -82,7 +85,7 @@ func Connect(ctx context.Context, cfg Config) (*Bus, error) {
 		b.abandon()
 		return nil, err
 	}
-	if b.js, err = jetstream.New(conn); err != nil {
+	if b.js, err = jetstream.NewWithAPIPrefix(conn, b.cfg.API); err != nil {
 		b.abandon()
 		return nil, err
 	}
@@ -93,6 +96,7 @@ func newBus(cfg Config) *Bus {
 	cfg.URL = cmp.Or(cfg.URL, nats.DefaultURL)
 	cfg.Role = cmp.Or(cfg.Role, "worker")
 	cfg.Name = cmp.Or(cfg.Name, cfg.Role)
+	cfg.API = cmp.Or(cfg.API, jetstream.DefaultAPIPrefix)
 	cfg.ReconnectWait = cmp.Or(cfg.ReconnectWait, 500*time.Millisecond)
 	if cfg.Budget == (budget.Budget{}) {
 		cfg.Budget = budget.Of(budget.Default)
