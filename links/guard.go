@@ -58,18 +58,39 @@ func (l Link) counted(r Rules, now time.Time) Link {
 	switch {
 	case l.refusedFresh(r, now):
 		l.FreshRefusals = append(l.refusals(r, now), now)
+		return l
 	case len(l.FreshRefusals) > 0:
 		l.FreshRefusals = l.refusals(r, now)
+	}
+	if l.Stop != nil && l.Generation > l.Stop.Generation {
+		l.Stop = nil // a bearer lived since
 	}
 	return l
 }
 
-// Reject stops refreshing for a window, and says why. After it one refresh is tried.
+// Stop is how often in a row a link's refreshing was stopped, and at which
+// generation last.
+type Stop struct {
+	Times      int    `json:"times"`
+	Generation uint64 `json:"generation"`
+}
+
+// maxStops bounds how often the pause is doubled: to some eleven hours.
+const maxStops = 6
+
+// Reject stops refreshing for a window, and says why. After it one refresh is tried:
+// should that come to the same, the pause is twice as long, and so is the time until
+// somebody hears of it again.
 func (l Link) Reject(v View, o Origin) Link {
 	_, reason := v.Rules.rejection()
 	n := len(l.refusals(v.Rules, v.Now)) + 1
-	l.Refused, l.FreshRefusals = true, nil
-	l = l.schedule(v.Now.Add(v.Rules.FreshWindow), DueRetry).remember(v.Now, changeRejected, "")
+	stop := Stop{Times: 1, Generation: l.Generation}
+	if l.Stop != nil {
+		stop.Times = min(l.Stop.Times+1, maxStops+1)
+	}
+	l.Refused, l.FreshRefusals, l.Stop = true, nil, &stop
+	pause := v.Rules.FreshWindow << (stop.Times - 1)
+	l = l.schedule(v.Now.Add(pause), DueRetry).remember(v.Now, changeRejected, "")
 	return l.announce(o, v.Now, events.TokenRejected{
 		Address: l.Address, Nickname: l.Nickname, Generation: l.Generation, Reason: reason,
 		Count: uint64(n), Window: uint64(v.Rules.FreshWindow / time.Second),

@@ -109,3 +109,38 @@ func TestAVerdictIsHeldWhileManyGrantsDie(t *testing.T) {
 		}
 	}
 }
+
+// R19: the longer it goes on, the longer the pauses, and the fewer the alarms; a
+// bearer that lives ends that.
+func TestPausesGrowWhileFreshTokensAreRefused(t *testing.T) {
+	r, l, when := guarded(false), active(), now
+	stopped := func() time.Duration {
+		t.Helper()
+		for range 4 {
+			var did links.Action
+			when = when.Add(time.Minute)
+			if l, did = cycle(t, l, r, when); did == links.Reject {
+				v := view(r, links.Closed)
+				v.Now = when
+				l = l.Reject(v, origin)
+				pause := l.Due.Sub(when)
+				when = l.Due
+				return pause
+			}
+		}
+		t.Fatal("refreshing was not stopped")
+		return 0
+	}
+	for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 640, 640} {
+		if got := stopped(); got != want*time.Minute {
+			t.Fatalf("paused for %s, want %d minutes", got, want)
+		}
+	}
+	when = when.Add(time.Minute)
+	l, _ = cycle(t, l, r, when) // after the pause
+	when = when.Add(2 * time.Hour)
+	l, _ = cycle(t, l, r, when) // its bearer lived
+	if got := stopped(); got != 10*time.Minute {
+		t.Errorf("after a bearer that lived, paused for %s", got)
+	}
+}

@@ -138,6 +138,8 @@ type Link struct {
 	Doomed string `json:"doomed,omitzero"`
 	// FreshRefusals are when bearers of our own making were refused before their time.
 	FreshRefusals []time.Time `json:"fresh_refusals,omitzero"`
+	// Stop: refreshing was stopped, and no bearer has lived since.
+	Stop *Stop `json:"stop,omitzero"`
 
 	// Attempts are the presentations of this consent and generation that were not cleared, oldest first.
 	Attempts []Attempt `json:"attempts,omitzero"`

@@ -55,7 +55,7 @@ func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter fl
 	l.Consented = l.Numbered()
 	l.Consent, l.ConsentOrder = l.Consented, c.Order
 	l.RefreshExpiresAt, l.ConsentExpiresAt = time.Time{}, time.Time{} // those of the earlier consent
-	l.Spent, l.FreshRefusals = nil, nil
+	l.Spent, l.FreshRefusals, l.Stop = nil, nil, nil
 	l = l.renewed("", c.Grant, r).adopt(c.Grant, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	l = l.Drop(KeptPending).Drop(KeptCandidate)

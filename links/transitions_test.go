@@ -28,6 +28,7 @@ func full() links.Link {
 	l.APIKey, l.Spent = true, append(make([]links.GrantType, 0, 4), links.GrantAPIKey)
 	l.Awaiting = &links.Awaiting{Since: now, AskedAt: now, Reason: links.CredentialsNoAnswer, Told: true}
 	l.Doomed, l.InDoubt = links.ReasonGrantDead, true
+	l.Stop = &links.Stop{Times: 1, Generation: 4}
 	l.FreshRefusals = append(make([]time.Time, 0, 4), now.Add(-time.Minute))
 	l.Prompt = &links.Prompt{Clock: events.ClockConsent, Ends: now.Add(90 * 24 * time.Hour), At: now.Add(83 * 24 * time.Hour)}
 	l.Consents = []links.Consent{{Number: 1, At: now, Cause: "import", Scopes: []string{"a"}}}
