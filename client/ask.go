@@ -12,7 +12,7 @@ import (
 
 // ask puts one request to the workers. The error is an *Error, but for that of ctx.
 func (c *Client) ask(ctx context.Context, a events.Address, floor uint64) (*Token, error) {
-	wait := c.patience(ctx)
+	wait := c.patience(ctx, floor)
 	ctx, cancel := context.WithTimeout(ctx, wait+slack)
 	defer cancel()
 	var b api.Bearer
@@ -30,8 +30,12 @@ func (c *Client) ask(ctx context.Context, a events.Address, floor uint64) (*Toke
 }
 
 // patience is how long a worker may hold the request: a slice, or what is left of
-// ctx without the time that the reply takes.
-func (c *Client) patience(ctx context.Context) time.Duration {
+// ctx without the time that the reply takes. Who knows of no generation does not
+// wait: a bearer that has ended may be nobody's to report but ours.
+func (c *Client) patience(ctx context.Context, floor uint64) time.Duration {
+	if floor == 0 {
+		return 0
+	}
 	wait := slice
 	if ends, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(ends)*9/10)

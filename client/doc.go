@@ -38,6 +38,24 @@
 // Where a provider renews a token for a password only, Client.ServeCredentials
 // answers the workers' question for it from memory (package credentials).
 //
+// # Permissions
+//
+// What a service's NATS credentials must allow, and no more. The prefix is regrant
+// where none is configured, the role is Config.Role.
+//
+//	all        sub  _INBOX_<prefix>_<role>.>
+//	reporting  pub  <prefix>.in.<tenant>.<provider>.<link>.token-expired
+//	tokens     pub  <prefix>.api.<tenant>.<provider>.<link>.token
+//	           sub  <prefix>.live.<tenant>.<provider>.*.*  (Config.PerLink: of single links)
+//	events     pub  $JS.API.CONSUMER.{INFO,CREATE,MSG.NEXT}.<PREFIX>_OUT.sub-<tenant>-<name>
+//	           pub  $JS.ACK.<PREFIX>_OUT.sub-<tenant>-<name>.>, and $JS.ACK.*.*.<PREFIX>_OUT.sub-<tenant>-<name>.>
+//	           pub  <prefix>.dead.out.<tenant>.>           (without a DeadLetter of one's own)
+//	sessions   sub  <prefix>.credentials.<tenant>.<provider>.*
+//	           pub  _INBOX_<prefix>_worker.>
+//
+// Where the live events are not allowed, a bearer that dies early costs one refused
+// request. Where reporting is not, dead bearers wait for somebody else's report.
+//
 // A Client is one connection to NATS and safe for concurrent use; so is everything
 // made from it. No goroutine lives per link.
 package client

@@ -106,6 +106,7 @@ func (c *Client) fetch(ctx context.Context, e *entry, floor uint64) (*Token, err
 		if generation := ended(err); generation > 0 && generation >= floor {
 			c.report(ctx, e, events.TokenExpired{Address: e.address, Generation: generation, Reason: events.ReasonExpired})
 			floor = generation + 1
+			continue
 		}
 		timer := time.NewTimer(retryPause)
 		select {
