@@ -38,7 +38,7 @@ func newCell(t *testing.T) *fleet.Cell {
 	must(t, err)
 	p.Rotation, p.MinInterval = providers.RotationAlways, 0
 	c, err := fleet.New(t.Context(), fleet.Options{
-		Dir: t.TempDir(), NATSURL: testenv.NATS(t), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second, Log: testenv.Log(t),
+		Dir: t.TempDir(), NATSURL: testenv.NATS(t), RedisURL: testenv.Redis(t), Log: testenv.Log(t),
 		Providers: map[string]fleet.Provider{"op": {Behaviour: providertest.Behaviour{AccessTTL: time.Hour}, Profile: p}},
 	})
 	must(t, err)

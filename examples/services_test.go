@@ -32,8 +32,11 @@ var listening = regexp.MustCompile(`"msg":"listening","url":"([^"]+)"`)
 func startGo(t *testing.T, c *fleet.Cell, name string) goService {
 	t.Helper()
 	p := testenv.Start(t, testenv.Command{
-		Path:  testenv.Build(t, "./examples/go-service"),
-		Args:  []string{"-nats", c.Config.NATS.URL, "-provider", "op", "-api", c.Sim.Endpoints("op").ResourceURL, "-name", name, "-listen", "127.0.0.1:0"},
+		Path: testenv.Build(t, "./examples/go-service"),
+		Args: []string{
+			"-nats", c.Config.NATS.URL, "-provider", "op", "-api", c.Sim.Endpoints("op").ResourceURL,
+			"-name", name, "-listen", "127.0.0.1:0", "-wait", limit.String(),
+		},
 		Ready: `"url":"http://127.0.0.1`,
 	})
 	var found []string
@@ -82,12 +85,12 @@ func TestNodeAndGoReportOneExpiry(t *testing.T) {
 	arrived, hold := make(chan providertest.Presentation, 1), make(chan struct{})
 	c.Sim.Script("op", providertest.Fault{Arrived: arrived, Hold: hold})
 	c.Sim.Kill(link.Family)
+	acks := reportTwiceEach(n, link)
+	<-arrived // the one refresh is on its way, and stays there until all have reported
 	var waiting sync.WaitGroup
 	for _, s := range append(services, services...) {
 		waiting.Go(func() { s.get(t, link.Link) })
 	}
-	acks := reportTwiceEach(n, link)
-	<-arrived
 	testenv.Eventually(t, limit, "everybody's report", func() bool {
 		from := sources(t, passed.seen("regrant.in."))
 		return from["//go-a"] > 0 && from["//go-b"] > 0 && from["//node-service"] == 4
@@ -112,6 +115,36 @@ func TestNodeAndGoReportOneExpiry(t *testing.T) {
 	}
 	validate(t, acks...)
 	validate(t, lines(subscriber.Output())...)
+}
+
+// The whole of it in Node: a call that meets a dead bearer ends with the next one's
+// answer, and a link without a token ends in the reason.
+func TestNodeCallsWithAGrant(t *testing.T) {
+	c := newCell(t)
+	n := newNode(t, c.Config.NATS.URL)
+	documents, passed := readContract(t), tap(t, c)
+	made, err := c.Import(t.Context(), "op", 1)
+	must(t, err)
+	w, err := c.Start(t.Context(), "w1", nil)
+	must(t, err)
+	defer end(t, w.Stop)
+
+	args := []string{"caller.mjs", "--provider", "op", "--api", c.Sim.Endpoints("op").ResourceURL, "--wait", "30", "--link"}
+	for generation := range uint64(2) {
+		want := fmt.Sprintf(`{"status":200,"generation":%d,"calls":%[1]d}`, generation+1)
+		if got := strings.TrimSpace(n.run("", append(args, made[0].Link)...)); got != want {
+			t.Errorf("Node printed %s, not %s", got, want)
+		}
+		c.Sim.Kill(made[0].Family)
+	}
+	onePresentation(t, c)
+	for _, m := range passed.seen("regrant.") {
+		documents.check(t, m)
+	}
+	p := testenv.Start(t, testenv.Command{Path: n.program, Args: append(args, "unknown"), Dir: nodeDir, Env: n.env})
+	if err := p.Wait(); err == nil || !strings.Contains(p.Output(), "(not_found)") {
+		t.Errorf("for no link it ended with %v and said %s", err, p.Output())
+	}
 }
 
 // reportTwiceEach has Node report the link by generation and by fingerprint, and

@@ -43,6 +43,7 @@ func parse(args []string) (o options, err error) {
 	f.StringVar(&o.config.Creds, "creds", "", "NATS credentials file")
 	f.StringVar(&o.config.Prefix, "prefix", "regrant", "the cell's nats.prefix")
 	f.StringVar(&o.config.Name, "name", "go-service", "what the reports are from")
+	f.DurationVar(&o.config.Wait, "wait", 10*time.Second, "for how long a request may wait for a token")
 	f.StringVar(&o.provider, "provider", "", "whose grants the API takes")
 	f.StringVar(&o.api, "api", "", "URL to get with a grant")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8090", "where to serve")
