@@ -1,0 +1,119 @@
+package services_test
+
+import (
+	"bytes"
+	"context"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/regrant/regrant/client"
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/internal/fleet"
+	"github.com/regrant/regrant/internal/testenv"
+	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/secret"
+)
+
+// guarded is a cell with the links A and B at a server as docs/nats.conf sets it up.
+// Its operator has provisioned it, and its worker runs, under their own permissions.
+type guarded struct {
+	*fleet.Cell
+	server string
+	links  map[string]fleet.Link
+}
+
+func newGuarded(t *testing.T) *guarded {
+	t.Helper()
+	conf, err := filepath.Abs("../../docs/nats.conf")
+	must(t, err)
+	g := &guarded{server: testenv.RealNATS(t, t.TempDir(), 0, "-c", conf).URL, links: map[string]fleet.Link{}}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	p, err := providers.Builtin("generic")
+	must(t, err)
+	p.Rotation, p.MinInterval = providers.RotationAlways, 0
+	g.Cell, err = fleet.New(ctx, fleet.Options{
+		Dir: t.TempDir(), NATSURL: g.as(t, "operator"), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second, Log: warnings(t),
+		Providers: map[string]fleet.Provider{"op": {Profile: p}},
+	})
+	must(t, err)
+	t.Cleanup(func() { ends(t, g.Close) })
+	g.Config.NATS.URL = g.as(t, "worker")
+	w, err := g.Start(t.Context(), "w", nil)
+	must(t, err)
+	t.Cleanup(func() { ends(t, w.Stop) })
+	g.imports(t, "A", "B")
+	return g
+}
+
+func (g *guarded) imports(t *testing.T, ids ...string) {
+	t.Helper()
+	im := worker.Importer(g.Config, g.Bus, g.Store, g.Keys, time.Now)
+	for _, id := range ids {
+		l := fleet.Link{Address: events.Address{Tenant: "default", Provider: "op", Link: id}, Grant: g.Sim.Issue("op", "sub-"+id)}
+		must(t, im.Import(t.Context(), handlers.ImportLine{
+			Address: l.Address, User: "user", Sub: l.Sub, Access: secret.New(l.AccessToken), Refresh: secret.New(l.RefreshToken), ExpiresAt: l.ExpiresAt,
+		}))
+		g.links[id] = l
+	}
+}
+
+// as is the server's address for a role.
+func (g *guarded) as(t *testing.T, role string) string {
+	t.Helper()
+	u, err := url.Parse(g.server)
+	must(t, err)
+	u.User = url.UserPassword(role, role)
+	return u.String()
+}
+
+// service is package client under a role's permissions.
+func (g *guarded) service(t *testing.T, role string, wait time.Duration) *client.Client {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	c, err := client.New(ctx, client.Config{
+		URL: g.as(t, role), Role: role, Name: role, JetStreamAPI: "$JS.CELL.API", PerLink: true, Wait: wait,
+	})
+	must(t, err)
+	t.Cleanup(func() { ends(t, c.Close) })
+	return c
+}
+
+// kv is the bucket of records, as the operator has it.
+func (g *guarded) kv(t *testing.T) jetstream.KeyValue {
+	t.Helper()
+	kv, err := g.Bus.JetStream().KeyValue(t.Context(), g.Bus.Names().Links())
+	must(t, err)
+	return kv
+}
+
+// records are the revisions of the links' records.
+func (g *guarded) records(t *testing.T) map[string]uint64 {
+	t.Helper()
+	all := map[string]uint64{}
+	for id := range g.links {
+		record, err := g.kv(t).Get(t.Context(), "default.op."+id)
+		must(t, err)
+		all[id] = record.Revision()
+	}
+	return all
+}
+
+// wantNoSecret looks for what no role may ever see: refresh tokens and subjects.
+func (g *guarded) wantNoSecret(t *testing.T, where string, data []byte) {
+	t.Helper()
+	for id, l := range g.links {
+		for what, text := range map[string]string{"refresh token": l.RefreshToken, "subject": l.Sub} {
+			if text == "" || bytes.Contains(data, []byte(text)) {
+				t.Errorf("%s holds the %s of %s", where, what, id)
+			}
+		}
+	}
+}
