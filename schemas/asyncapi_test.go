@@ -3,6 +3,7 @@ package schemas_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -175,6 +176,10 @@ func TestExamplesAreWhatWeSend(t *testing.T) {
 	examples := messages.Components.Messages["tokenExpired"].Examples
 	if len(examples) != 2 {
 		t.Fatalf("%d examples of reports", len(examples))
+	}
+	page, err := os.ReadFile("../docs/other-languages.md")
+	if id := examples[0].Headers[events.HeaderMsgID]; err != nil || !strings.Contains(string(page), "`"+id+"`") {
+		t.Errorf("docs/other-languages.md has not the message id %s of the first example: %v", id, err)
 	}
 	for _, example := range examples {
 		body, _ := json.Marshal(example.Payload)
