@@ -3,6 +3,8 @@ package services_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"log/slog"
 	"net/url"
 	"path/filepath"
 	"testing"
@@ -39,7 +41,7 @@ func newGuarded(t *testing.T) *guarded {
 	must(t, err)
 	p.Rotation, p.MinInterval = providers.RotationAlways, 0
 	g.Cell, err = fleet.New(ctx, fleet.Options{
-		Dir: t.TempDir(), NATSURL: g.as(t, "operator"), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second, Log: warnings(t),
+		Dir: t.TempDir(), NATSURL: g.as(t, "operator"), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second, Log: permitted(t),
 		Providers: map[string]fleet.Provider{"op": {Profile: p}},
 	})
 	must(t, err)
@@ -116,4 +118,21 @@ func (g *guarded) wantNoSecret(t *testing.T, where string, data []byte) {
 			}
 		}
 	}
+}
+
+// permitted is the log of a worker and an operator whom the server refuses nothing.
+func permitted(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(refusals{t, testenv.LogWriter(t)}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+type refusals struct {
+	t   *testing.T
+	log io.Writer
+}
+
+func (r refusals) Write(entry []byte) (int, error) {
+	if bytes.Contains(entry, []byte("permissions violation")) {
+		r.t.Errorf("the server refused what is needed: %s", entry)
+	}
+	return r.log.Write(entry)
 }

@@ -12,9 +12,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/regrant/regrant/api"
+	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/testenv"
+	"github.com/regrant/regrant/secret"
 )
 
 // serviceRoles are the users of docs/nats.conf that are services.
@@ -144,6 +147,41 @@ func TestEachRoleDoesItsWork(t *testing.T) {
 		cancel()
 	}
 	wantHeard(t, g.service(t, "subscriber", patience), "link-created A", "link-created B", "token-rotated A")
+	g.wantListed(t)
+	g.wantPassword(t)
+}
+
+// wantListed has the callback service ask the API.
+func (g *guarded) wantListed(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	b, err := bus.Connect(ctx, bus.Config{URL: g.as(t, "callback"), Role: "callback"})
+	must(t, err)
+	defer ends(t, b.Close)
+	var out api.Listed
+	err = b.Request(ctx, b.Names().Subjects().API("default", api.VerbList), api.List{User: "user"}, &out)
+	if err != nil || len(out.Links) != len(g.links) {
+		t.Errorf("the callback service was told of %d links (%v)", len(out.Links), err)
+	}
+}
+
+// wantPassword has a worker ask the owner of a session.
+func (g *guarded) wantPassword(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s, err := g.service(t, "owner", patience).ServeCredentials(ctx, "op")
+	must(t, err)
+	defer s.Stop()
+	s.Keep("op", "A", "user", secret.New("password"))
+	b, err := bus.Connect(ctx, bus.Config{URL: g.as(t, "worker")})
+	must(t, err)
+	defer ends(t, b.Close)
+	c, err := b.AskCredentials(ctx, g.links["A"].Address, 1)
+	if err != nil || c.Password.Reveal() != "password" {
+		t.Errorf("the worker was given no password: %v", err)
+	}
 }
 
 // wantHeard subscribes until all of these have come.
@@ -237,7 +275,8 @@ type user struct{ *nats.Conn }
 
 func (g *guarded) login(t *testing.T, role string) user {
 	t.Helper()
-	conn, err := nats.Connect(g.as(t, role), nats.CustomInboxPrefix("_INBOX_regrant_"+role))
+	conn, err := nats.Connect(g.as(t, role), nats.CustomInboxPrefix("_INBOX_regrant_"+role),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // LastError says it
 	must(t, err)
 	t.Cleanup(conn.Close)
 	return user{conn}
