@@ -58,7 +58,7 @@ func (w *world) commands() (canaries []string) {
 	w.t.Helper()
 	file, err := w.cell.WriteConfig()
 	w.ok(err)
-	publisher, workerd := testenv.Build(w.t, "./cmd/publisher"), testenv.Build(w.t, "./cmd/worker")
+	publisher, workerd := testenv.Build(w.t, "./cmd/publisher"), testenv.Build(w.t, "./cmd/worker", "failpoint")
 	c := w.imported("by command", "op").begin()
 	c.brings()
 	about := []string{"--config=" + file, "--provider=op", "--link=" + c.Link}

@@ -2,6 +2,7 @@ package canary_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -13,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +23,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
@@ -49,6 +52,7 @@ type world struct {
 	// locks is the lock server's address.
 	locks string
 	flows
+	taps
 	// api and cli are what the API answered to bad requests, and what the commands
 	// printed.
 	api, cli buffer
@@ -57,22 +61,12 @@ type world struct {
 	spooled []byte // the spool's files as they were while they were there
 }
 
+// newWorld is a cell with one worker, at three providers that users consent to.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, store: t.TempDir(), log: &buffer{}, registry: prometheus.NewRegistry()}
-	w.logger = slog.New(slog.NewTextHandler(io.MultiWriter(w.log, testenv.LogWriter(t)), &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
-	server, err := embedded.StartNATS(t.Context(), embedded.NATSConfig{Port: -1, StoreDir: w.store, Log: w.logger})
-	w.ok(err)
-	t.Cleanup(func() { w.ok(server.Close()) })
-	w.locks = testenv.Redis(t)
-	w.cell, err = fleet.New(t.Context(), fleet.Options{
-		Dir: t.TempDir(), NATSURL: server.URL(), RedisURL: w.locks, Prefix: "canary", LockTTL: time.Second, Log: w.logger,
-		Providers: w.providers(),
-	})
-	w.ok(err)
-	w.end(w.cell.Close)
+	w := &world{t: t}
+	w.build(w.providers(), time.Second)
 	w.consentable()
-	w.spool = filepath.Join(w.cell.Config.DataDir, "spool")
 	run, err := w.cell.Start(t.Context(), "w", func(o *worker.Options) { o.Registry, o.Probe = w.registry, w.keep })
 	w.ok(err)
 	w.end(run.Stop)
@@ -80,6 +74,25 @@ func newWorld(t *testing.T) *world {
 	w.ok(err)
 	w.end(w.metrics.Close)
 	return w
+}
+
+// build makes the cell and nobody who works in it.
+func (w *world) build(providers map[string]fleet.Provider, lockTTL time.Duration) {
+	t := w.t
+	t.Helper()
+	w.store, w.log, w.registry = t.TempDir(), &buffer{}, prometheus.NewRegistry()
+	w.logger = slog.New(slog.NewTextHandler(io.MultiWriter(w.log, testenv.LogWriter(t)), &slog.HandlerOptions{Level: slog.LevelDebug - 4}))
+	server, err := embedded.StartNATS(t.Context(), embedded.NATSConfig{Port: -1, StoreDir: w.store, Log: w.logger})
+	w.ok(err)
+	t.Cleanup(func() { w.ok(server.Close()) })
+	w.locks = w.tapLocks(testenv.Redis(t))
+	w.cell, err = fleet.New(t.Context(), fleet.Options{
+		Dir: t.TempDir(), NATSURL: server.URL(), RedisURL: w.locks, Prefix: "canary", LockTTL: lockTTL, Log: w.logger,
+		Providers: providers,
+	})
+	w.ok(err)
+	w.end(w.cell.Close)
+	w.spool = filepath.Join(w.cell.Config.DataDir, "spool")
 }
 
 func (w *world) ok(err error) {
@@ -99,9 +112,13 @@ func (w *world) end(end func(context.Context) error) {
 
 // keep copies the spool while an answer is in it.
 func (w *world) keep(s handlers.Step, when handlers.When, _ events.Address) {
-	if s != handlers.StepSpool || when != handlers.After {
-		return
+	if s == handlers.StepSpool && when == handlers.After {
+		w.keepSpool()
 	}
+}
+
+// keepSpool copies the files that are in the spool now.
+func (w *world) keepSpool() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all, _ := filepath.Glob(filepath.Join(w.spool, "*", "*"))
@@ -126,17 +143,22 @@ var faults = map[string]providertest.Fault{
 	"foreign key":   {When: providertest.After, Kind: providertest.ForeignKey},
 }
 
+// elsewhere are faults that suspend the app: each has one of its own, for the others'
+// links wait for its probe.
+var elsewhere = map[string]string{"redirect": "plain", "refused": "hold"}
+
 // happens lets a link of its own meet a fault, and waits until it is in the
 // state, or in any that is not a refresh under way.
 func (w *world) happens(name string, want links.Status) {
 	w.t.Helper()
-	made, err := w.cell.Import(w.t.Context(), "op", 1)
+	provider := cmp.Or(elsewhere[name], "op")
+	made, err := w.cell.Import(w.t.Context(), provider, 1)
 	w.ok(err)
 	l := made[0]
 	w.links = append(w.links, l)
 	if f, ok := faults[name]; ok {
 		f.Family = l.Family
-		w.cell.Sim.Script("op", f)
+		w.cell.Sim.Script(provider, f)
 	}
 	if name == "grant dead" {
 		w.cell.Sim.KillGrant(l.Family)
@@ -167,7 +189,7 @@ func (w *world) presentations(l fleet.Link) []providertest.Presentation {
 // its own, and waits until each is a dead letter. It returns the canaries.
 func (w *world) badInputs() []string {
 	w.t.Helper()
-	l := w.links[0]
+	l := w.links[slices.IndexFunc(w.links, func(l fleet.Link) bool { return l.Address.Provider == "op" })]
 	subject := "canary.in.default.op." + l.Link + ".token-expired"
 	header := nats.Header{"Content-Type": {events.ContentType}}
 	event := func(link, data string) string {
@@ -218,7 +240,7 @@ func (w *world) inputs() string { return "nats/CANARY_IN" }
 // places is everything that is written anywhere, by place.
 func (w *world) places() map[string][]byte {
 	w.t.Helper()
-	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes()}
+	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes(), "redis": w.redis.bytes()}
 	for _, name := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		all["stream "+name] = w.stream(name)
 	}
@@ -235,8 +257,16 @@ func (w *world) places() map[string][]byte {
 }
 
 func (w *world) scrape() []byte {
+	if w.metrics == nil {
+		return nil
+	}
+	return w.scrapeAt(w.metrics.Addr())
+}
+
+func (w *world) scrapeAt(addr string) []byte {
+	w.t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	r, err := client.Get("http://" + w.metrics.Addr() + "/metrics")
+	r, err := client.Get("http://" + addr + "/metrics")
 	w.ok(err)
 	defer r.Body.Close()
 	text, err := io.ReadAll(r.Body)
@@ -283,6 +313,12 @@ func (w *world) plant(secret string) {
 	w.ok(err)
 	_, err = fmt.Fprintf(&w.cli, "%q", secret)
 	w.ok(err)
+	options, err := redis.ParseURL(w.locks)
+	w.ok(err)
+	locks := redis.NewClient(options)
+	defer func() { w.ok(locks.Close()) }()
+	w.ok(locks.Set(ctx, "lock:"+secret, "", 0).Err())
+	w.ok(os.MkdirAll(filepath.Join(w.spool, "w"), 0o700))
 	w.ok(os.WriteFile(filepath.Join(w.spool, "w", "planted.sealed"), []byte(hex.EncodeToString([]byte(secret))), 0o600))
 }
 
