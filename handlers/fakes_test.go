@@ -296,8 +296,9 @@ func (p *process) feed() {
 // locker grants the lock to everybody, unless the world says otherwise.
 type locker struct{ p *process }
 
-func (l *locker) Acquire(ctx context.Context, _ string) (locks.Lease, error) {
+func (l *locker) Acquire(ctx context.Context, name string) (locks.Lease, error) {
 	l.p.w.yield(taskOf(ctx), "acquire")
+	l.p.w.locked = name
 	if l.p.w.locks != nil {
 		if err := l.p.w.locks(l.p); err != nil {
 			return nil, err

@@ -59,10 +59,10 @@ func (h *Handlers) credential(ctx context.Context, l links.Link) (c credentials.
 // withoutCredentials judges a link whose session nobody answers for.
 func (h *Handlers) withoutCredentials(ctx context.Context, j *job, stored links.Stored, m *missing) (inbox.Verdict, bool) {
 	l := stored.Link.Seen(j.trigger)
-	rules := h.rules[l.Provider]
-	next := l.CredentialsMissing("", m.reason, h.origin(j.trace), h.Clock(), rules)
+	rules, now := h.rules[l.Provider], h.now(j)
+	next := l.CredentialsMissing("", m.reason, h.origin(j.trace), now, rules)
 	if l.Undecided(next) {
-		next = l.HoldVerdict("", links.ReasonGrantDead, h.Clock(), rules, h.Random())
+		next = l.HoldVerdict("", links.ReasonGrantDead, now, rules, h.Random())
 	}
 	if _, err := h.update(ctx, StepJudge, stored, next); err != nil {
 		return h.notWritten(j, err)
@@ -76,7 +76,7 @@ func (h *Handlers) withoutCredentials(ctx context.Context, j *job, stored links.
 // goOn finishes what a verdict decided; where it fell back to another grant, that
 // is presented at once.
 func (h *Handlers) goOn(ctx context.Context, j *job, was, next links.Link) (inbox.Verdict, bool) {
-	if fellBack := next.Status == links.Active || next.Status == links.Refreshing; fellBack && next.IsDue(h.Clock()) {
+	if fellBack := next.Status == links.Active || next.Status == links.Refreshing; fellBack && next.IsDue(h.now(j)) {
 		return inbox.Verdict{}, true
 	}
 	return h.finishWrite(ctx, j, was, next), false

@@ -102,9 +102,12 @@ func (r *chainRun) run() {
 func (r *chainRun) happen() {
 	s := r.simulation
 	switch n := s.random.IntN(12); {
+	case n == 0 && s.random.IntN(20) == 0:
+		r.logout()
+		s.tell("the user logs out")
 	case n < 4 && r.uses > 0:
 		r.uses--
-		s.tell("the bearer is used, lives: %v", r.lives(0))
+		s.tell("the bearer is used")
 		r.use()
 	case n < 6:
 		clear(r.until)
@@ -144,10 +147,16 @@ func (r *chainRun) judge() {
 		r.judgeServed(l)
 	case links.ConsentRequired:
 		r.judgeLost()
+	case links.Revoked:
+		if l.Sealed != nil || l.Kept != nil || !l.Alarm().IsZero() {
+			s.t.Errorf("of a link that was logged out there is left %+v", l)
+		}
 	default:
 		s.t.Errorf("G5: the link rests %s at generation %d, due %v for %q", l.Status, l.Generation, l.Due, l.DueFor)
 	}
-	r.judgePresentations()
+	if s.link().Status != links.Revoked {
+		r.judgePresentations()
+	}
 	r.judgeTold()
 	r.judgeSessionBack()
 }
@@ -198,7 +207,7 @@ func (r *chainRun) judgeTold() {
 				s.t.Errorf("called for twice: %q", s.names())
 			}
 			called = true
-		case events.NameLinkRecovered:
+		case events.NameLinkRecovered, events.NameLinkRevoked:
 			called = false
 		}
 	}

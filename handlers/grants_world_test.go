@@ -204,14 +204,29 @@ func (v *vault) issue(parent *grant) *grant {
 // refused, or that ends before long.
 func (v *vault) use() *message {
 	l := v.link()
-	if l.Generation == 0 {
-		return nil
-	}
 	d := events.TokenExpired{Address: theLink, Generation: l.Generation, Reason: events.ReasonUnauthorized}
-	if v.lives(0) {
+	if l.Status != links.Revoked && v.lives(0) {
 		d.Reason = events.ReasonExpiring
 	}
 	return v.reportFor(d)
+}
+
+// logout asks for the end of the link.
+func (v *vault) logout() *message {
+	e, err := events.NewInput("//app", "logout-"+time.Now().String(), time.Now(), events.Trace{}, events.LogoutRequested{Address: theLink, Scope: events.LogoutLink})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	m, err := events.Subjects{}.InputMessage(e)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.broker.add("REGRANT_IN", m.Subject, m.Header, m.Data)
+}
+
+func (c *vaultClient) Revoke(ctx context.Context, _ secret.Value, _ string) error {
+	c.w.yield(taskOf(ctx), "revoke")
+	return nil
 }
 
 func refusedPassword() (credentials.Credential, error) {

@@ -222,7 +222,7 @@ func (h *Handlers) dead(ctx context.Context, j *job, c links.Claim, o providers.
 // holdVerdict leaves a link without a verdict for as long as so many grants die
 // that the word of the provider is in doubt.
 func (h *Handlers) holdVerdict(ctx context.Context, j *job, stored links.Stored, c links.Claim) (inbox.Verdict, bool) {
-	next := stored.Link.HoldVerdict(c.Attempt, links.ReasonGrantDead, h.Clock(), h.rules[j.addr.Provider], h.Random())
+	next := stored.Link.HoldVerdict(c.Attempt, links.ReasonGrantDead, h.now(j), h.rules[j.addr.Provider], h.Random())
 	if _, err := h.update(ctx, StepVerdict, stored, next); err != nil {
 		return h.writtenOrNot(j, err)
 	}
@@ -237,7 +237,7 @@ func (h *Handlers) verdict(ctx context.Context, l links.Link, j *job, c links.Cl
 	if ok || err != nil {
 		return next, err
 	}
-	return next.Dead(c.Attempt, links.ReasonGrantDead, h.origin(j.trace), h.Clock(), h.rules[l.Provider]), nil
+	return next.Dead(c.Attempt, links.ReasonGrantDead, h.origin(j.trace), h.now(j), h.rules[l.Provider]), nil
 }
 
 // anyGeneration lets promote take a candidate of any generation of this consent:

@@ -53,7 +53,8 @@ type world struct {
 	// session is the owner of the user's session; nil: nobody answers.
 	session func() (credentials.Credential, error)
 	// locks says what a lock server answers; nil grants the lock to everybody.
-	locks func(p *process) error
+	locks  func(p *process) error
+	locked string // what was locked last
 	// configure, if set, has the last word on what a process is made of; looks, if set,
 	// is shown every write in place of the provider.
 	configure func(p *process, cfg *handlers.Config)
