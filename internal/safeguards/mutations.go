@@ -20,7 +20,7 @@ const (
 	providersPkg = "./providers/"
 )
 
-var mutations = slices.Concat(ofRefresh, ofReconsent, ofProfiles)
+var mutations = slices.Concat(ofRefresh, ofReconsent, ofGrants, ofProfiles)
 
 // ofRefresh are the safeguards of a refresh, and of what both share.
 var ofRefresh = []mutation{

@@ -20,7 +20,7 @@ var ofReconsent = []mutation{
 	},
 	{
 		name: "no refresh begins while an exchange is open", file: "links/decide.go",
-		from: "	case l.Exchange != nil && (l.Status == Active || l.Status.open()):\n", to: "	case false:\n",
+		from: "	case l.Exchange != nil && (l.Status == Active || l.Status.open() || l.Awaiting != nil):\n", to: "	case false:\n",
 		pkg: handlersPkg, test: "TestNoRefreshBeginsWhileACodeIsExchanged",
 	},
 	{
