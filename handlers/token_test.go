@@ -47,6 +47,8 @@ func (p *process) useServed(least uint64) {
 		if err != nil {
 			return
 		}
+		p.w.mu.Lock() // one time may wake several
+		defer p.w.mu.Unlock()
 		g := p.w.provider.byAccess[string(out.AccessToken)]
 		if g == nil || out.Generation < least {
 			p.w.t.Errorf("generation %d was asked for, and %+v served", least, out)
