@@ -133,7 +133,7 @@ func (r *chainRun) happen() {
 // judge holds the world at rest against the guarantees, and against what chains are
 // for: as long as one grant is good, the link is.
 func (r *chainRun) judge() {
-	s, skew := r.simulation, 20*time.Second // of the worst clock
+	s, skew := r.simulation, 45*time.Second // between the worst clocks
 	for range 20 {
 		if s.link().Status != links.Active || r.lives(skew) {
 			break

@@ -58,7 +58,7 @@ func newVault(w *world) *vault {
 
 func (v *vault) configures(p *process, cfg *handlers.Config) {
 	cfg.Providers = map[string]handlers.Provider{"op": &vaultClient{&client{v.provider, p}, v}}
-	k, err := apps.Start(context.Background(), apps.Config{Apps: []string{"op"}, Worker: p.name, Store: v.apps, Budget: v.budget, Now: p.clock})
+	k, err := apps.Start(context.Background(), apps.Config{Apps: []string{"op"}, Worker: p.name, Store: v.apps, Budget: v.budget, Now: p.clock, Random: func() float64 { return v.turn(p) }})
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -66,6 +66,9 @@ func (v *vault) configures(p *process, cfg *handlers.Config) {
 	v.t.Cleanup(k.Stop)
 	cfg.Apps, cfg.Spike = k, &apps.Spike{Keeper: k, Counter: v}
 }
+
+// turn sets processes apart that would probe a suspended app at one moment.
+func (v *vault) turn(p *process) float64 { return float64(p.name[len(p.name)-1]%10) / 10 }
 
 // Count is the fleet's tally of dead grants.
 func (v *vault) Count(_ context.Context, _, _ string, dead bool) (deadLinks, all int) {
