@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/apps"
+	"github.com/regrant/regrant/credentials"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
@@ -17,6 +18,8 @@ import (
 type Limiter interface {
 	// Take takes one request out of the app's rate, or says how long there is none.
 	Take(ctx context.Context, app string) time.Duration
+	// Resting is how long the app is known, in memory, to be left alone.
+	Resting(app string) time.Duration
 	// Pause lets nobody of the fleet take one for a while: the server asked for it.
 	Pause(ctx context.Context, app string, d time.Duration)
 }
@@ -54,6 +57,16 @@ func (h *Handlers) admit(ctx context.Context, j *job) (admitted, inbox.Verdict, 
 	return ad, inbox.Verdict{}, true
 }
 
+// resting puts back what can only wait, before anything is locked or read for it:
+// thousands of links may be due at a provider that asked to be left alone.
+func (h *Handlers) resting(a events.Address) (inbox.Verdict, bool) {
+	if h.Limits == nil {
+		return inbox.Verdict{}, false
+	}
+	rest := h.Limits.Resting(h.Providers[a.Provider].Profile().AppOf(a.Provider))
+	return inbox.Later(h.spread(rest)), rest > h.Budget.LockRenew
+}
+
 // spread lengthens a pause by up to a half: everybody was told the same moment.
 func (h *Handlers) spread(d time.Duration) time.Duration {
 	return max(d+time.Duration(float64(d)*h.Random()/2), time.Millisecond)
@@ -66,11 +79,16 @@ func (ad admitted) release() {
 }
 
 // outcome tells the app what became of an attempt with its registration, and raises
-// the event that this one attempt of all may have to raise. What is written here
-// concerns no link.
-func (h *Handlers) outcome(ctx context.Context, j *job, ad admitted, o providers.Outcome) {
+// the event that this one attempt of all may have to raise. What is noted here
+// concerns no link's record.
+func (h *Handlers) outcome(ctx context.Context, j *job, ad admitted, r providers.Request, o providers.Outcome) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.Budget.Recovery)
 	defer cancel()
+	defer func() {
+		if o.Class == providers.GrantDead && r.Grant == providers.GrantPassword && !h.held(j.addr) {
+			h.lockout.add(j.addr, credentials.Credential{Username: r.Username, Password: r.Password}, h.Clock())
+		}
+	}()
 	if o.Class == providers.Refused && h.Limits != nil {
 		h.Limits.Pause(ctx, ad.app, o.RetryAfter)
 	}

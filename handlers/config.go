@@ -132,6 +132,7 @@ type Handlers struct {
 	fin      *finisher
 	flights  *flights
 	sights   *sights
+	lockout  *lockout
 	debts    debts
 	readings *readings
 	readers  readers
@@ -156,7 +157,7 @@ func New(cfg Config) (*Handlers, error) {
 	}
 	h := &Handlers{
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
-		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), debts: newDebts(),
+		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), lockout: newLockout(), debts: newDebts(),
 		readings: newReadings(), readers: readers{leave: make(chan struct{})},
 	}
 	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known, Limit: cfg.Budget.Recovery}

@@ -51,10 +51,14 @@ func (h *Handlers) credential(ctx context.Context, l links.Link) (c credentials.
 		return c, &missing{links.CredentialsRefused, err}
 	case errors.Is(err, credentials.ErrNobody), errors.Is(err, credentials.ErrNoAnswer):
 		return c, &missing{links.CredentialsNoAnswer, err}
+	case err == nil && h.lockout.knows(l.Address, c, h.Clock()):
+		return credentials.Credential{}, &missing{links.CredentialsRefused, errRefusedBefore}
 	default: // what was not carried says nothing about the session
 		return c, err
 	}
 }
+
+var errRefusedBefore = errors.New("the provider refused the same ones within the last hour")
 
 // withoutCredentials judges a link whose session nobody answers for.
 func (h *Handlers) withoutCredentials(ctx context.Context, j *job, stored links.Stored, m *missing) (inbox.Verdict, bool) {

@@ -92,7 +92,7 @@ func (r *chainRun) run() {
 	if s.random.IntN(2) == 0 {
 		s.session = nil
 	} else {
-		s.session = loggedIn
+		s.session = anotherLogin()
 	}
 	s.drain()
 	r.judge()
@@ -115,7 +115,7 @@ func (r *chainRun) happen() {
 	case n < 9:
 		owners := []string{"nobody", "answers", "refuses", "is not reached"}
 		owner := s.random.IntN(len(owners))
-		s.session = []func() (credentials.Credential, error){nil, loggedIn, refusedPassword, unreached}[owner]
+		s.session = []func() (credentials.Credential, error){nil, anotherLogin(), refusedPassword, unreached}[owner]
 		s.tell("the session's owner: %s", owners[owner])
 	case n < 10:
 		r.refuses[r.chain[s.random.IntN(len(r.chain))]] = true
@@ -224,7 +224,7 @@ func (r *chainRun) judgeSessionBack() {
 	if s.link().Status != links.ConsentRequired || !slices.Contains(r.chain, providers.GrantPassword) {
 		return
 	}
-	s.session = loggedIn
+	s.session = anotherLogin()
 	clear(r.refuses)
 	s.sleep(time.Minute)
 	s.report(s.link().Generation)

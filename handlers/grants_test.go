@@ -1,6 +1,8 @@
 package handlers_test
 
 import (
+	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +23,18 @@ func chained(t *testing.T, chain []providers.Grant, test func(w *world)) {
 func loggedIn() (credentials.Credential, error) {
 	return credentials.Credential{Username: secret.New(canary + "-name"), Password: secret.New(canary + "-password")}, nil
 }
+
+// anotherLogin is a session that began anew, with a password of its own: one that the
+// provider refused is not presented again for a while.
+func anotherLogin() func() (credentials.Credential, error) {
+
+	password := secret.New(fmt.Sprintf("%s-password-%d", canary, logins.Add(1)))
+	return func() (credentials.Credential, error) {
+		return credentials.Credential{Username: secret.New(canary + "-name"), Password: password}, nil
+	}
+}
+
+var logins atomic.Int64
 
 // R20: the user is not bothered while another grant of the chain is good.
 func TestADeadRefreshTokenIsReplacedByTheNextGrant(t *testing.T) {
@@ -126,5 +140,28 @@ func TestAStormDoesNotAskAnAbsentOwnerForEachReport(t *testing.T) {
 		if asked != 1 {
 			t.Errorf("the owner was asked %d times", asked)
 		}
+	})
+}
+
+// A refused password is not shown to the provider again, however many reports come:
+// it would lock the account. Another one is, at once.
+func TestARefusedPasswordIsShownOnce(t *testing.T) {
+	chained(t, []providers.Grant{providers.GrantPassword}, func(w *world) {
+		w.session = loggedIn
+		a := w.process("a")
+		w.provider.answers = []providers.Class{providers.GrantDead}
+		for range 20 {
+			wantDone(t, a.take(w.report(1)).end())
+			w.sleep(time.Minute)
+		}
+		if n := len(w.provider.others); n != 1 {
+			t.Errorf("a wrong password was shown %d times", n)
+		}
+		w.wantEvents("credentials-required")
+		w.session = func() (credentials.Credential, error) {
+			return credentials.Credential{Username: secret.New(canary + "-name"), Password: secret.New(canary + "-other")}, nil
+		}
+		wantDone(t, a.take(w.report(1)).end())
+		w.wantLink(links.Active, 2)
 	})
 }

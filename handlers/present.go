@@ -57,9 +57,9 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	h.Probe.at(StepPresent, After, j.addr)
 	h.observe(j, claim, outcome)
 	if outcome.Class == providers.OK { // saved before anybody hears of it
-		defer h.outcome(ctx, j, ad, outcome)
+		defer h.outcome(ctx, j, ad, request, outcome)
 	} else {
-		h.outcome(ctx, j, ad, outcome)
+		h.outcome(ctx, j, ad, request, outcome)
 	}
 	return h.conclude(ctx, j, claim, outcome)
 }

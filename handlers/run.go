@@ -35,6 +35,9 @@ const maxTurns = 12
 // run is the procedure for one link: lock, then read, decide and do until there
 // is a verdict.
 func (h *Handlers) run(ctx context.Context, j *job) inbox.Verdict {
+	if v, rests := h.resting(j.addr); rests {
+		return v
+	}
 	lease, verdict, ok := h.lock(ctx, j)
 	if !ok {
 		return verdict

@@ -129,6 +129,18 @@ func (l *Limiter) remembered(name string, r Rate) (wait time.Duration, local boo
 	return 0, local
 }
 
+// Resting is how long an app is known here to be left alone still, because its
+// provider asked for it. It does no I/O and takes nothing; 0 is no permission.
+func (l *Limiter) Resting(name string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, ok := l.apps[name]
+	if !ok {
+		return 0
+	}
+	return max(0, a.paused.Sub(l.cfg.Now()))
+}
+
 // app is called with the mutex held.
 func (l *Limiter) app(name string) *app {
 	a, ok := l.apps[name]

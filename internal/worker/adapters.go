@@ -46,6 +46,8 @@ func (l limited) Take(ctx context.Context, app string) time.Duration {
 	return wait
 }
 
+func (l limited) Resting(app string) time.Duration { return l.limiter.Resting(app) }
+
 func (l limited) Pause(ctx context.Context, app string, d time.Duration) {
 	l.limiter.Pause(ctx, app, time.Now().Add(max(d, unasked)))
 }
