@@ -159,7 +159,7 @@ func TestEachStateAnswersForEachBearer(t *testing.T) {
 						t.Errorf("refused with %+v", e)
 					}
 					next := w.answered(a, api.Token{MinGeneration: 2, Wait: wait})
-					next.wantRefused(t, state.code)
+					_ = next.wantRefused(t, state.code)
 					if waited := next.took >= wait*time.Second; waited != state.open {
 						t.Errorf("was refused after %v", next.took)
 					}
@@ -217,12 +217,12 @@ func TestWhatIsNotThere(t *testing.T) {
 			{Tenant: "default", Provider: "op", Link: "none"}, {Tenant: "default", Provider: "none", Link: theLink.Link}, {Tenant: "none", Provider: "op", Link: theLink.Link},
 		} {
 			_, err := a.h.Token(w.t.Context(), at, api.Token{Wait: 5})
-			(&asked{err: err, done: true}).wantRefused(t, api.NotFound)
+			_ = (&asked{err: err, done: true}).wantRefused(t, api.NotFound)
 		}
 		_, err := a.h.Token(w.t.Context(), theLink, api.Token{Wait: 31})
-		(&asked{err: err, done: true}).wantRefused(t, api.Invalid)
+		_ = (&asked{err: err, done: true}).wantRefused(t, api.Invalid)
 		w.store.away = true
-		w.answered(a, api.Token{}).wantRefused(t, api.Unavailable)
+		_ = w.answered(a, api.Token{}).wantRefused(t, api.Unavailable)
 	})
 }
 
@@ -257,7 +257,7 @@ func TestASuspendedAppServesWhatLives(t *testing.T) {
 			}
 		}
 		w.put(func(l *links.Link) { l.Status = links.Refreshing }) // it may be the probe
-		w.answered(a, api.Token{}).wantRefused(t, api.Pending)
+		_ = w.answered(a, api.Token{}).wantRefused(t, api.Pending)
 	})
 }
 
@@ -282,7 +282,7 @@ func TestARecordOlderThanWhatWasAnnouncedServesNothing(t *testing.T) {
 		a, backup := w.process("a"), w.link()
 		a.take(w.report(1)).end()
 		w.put(func(l *links.Link) { *l = backup })
-		w.answered(a, api.Token{}).wantRefused(t, api.Uncertain)
+		_ = w.answered(a, api.Token{}).wantRefused(t, api.Uncertain)
 	})
 }
 

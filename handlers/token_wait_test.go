@@ -137,20 +137,23 @@ type meanwhile struct {
 
 func (s *meanwhile) Get(ctx context.Context, a events.Address) (links.Stored, error) {
 	out, err := s.Store.Get(ctx, a)
-	time.Sleep(2 * time.Millisecond)
+	takes(2 * time.Millisecond)
 	return out, err
 }
 
 func (s *meanwhile) Latest(ctx context.Context, a events.Address) (links.Stored, error) {
 	out, err := s.Store.Latest(ctx, a)
-	time.Sleep(time.Millisecond)
+	takes(time.Millisecond)
 	if happens := s.happens; happens != nil {
 		s.happens = nil
 		happens()
 	}
-	time.Sleep(2 * time.Millisecond)
+	takes(2 * time.Millisecond)
 	return out, err
 }
+
+// takes lets the bubble's time pass for one goroutine.
+func takes(d time.Duration) { <-time.After(d) }
 
 // A rotation is announced while two are reading the link as it was before, one from a
 // follower and one from the leader. Neither they nor who waits already are left with
@@ -213,7 +216,7 @@ func TestAWorkerThatStopsSendsItsWaitersAway(t *testing.T) {
 		a.h.StopWaiting()
 		a.h.StopWaiting()
 		synctest.Wait()
-		w.woken(got).wantRefused(t, api.Unavailable)
+		_ = w.woken(got).wantRefused(t, api.Unavailable)
 		if after := w.answered(a, api.Token{MinGeneration: 2, Wait: 30}); after.took > 0 {
 			t.Errorf("waited %v at a worker that stops", after.took)
 		}
@@ -243,7 +246,7 @@ type slowReads struct {
 
 func (s *slowReads) Get(ctx context.Context, a events.Address) (links.Stored, error) {
 	s.reads.Add(1)
-	time.Sleep(time.Millisecond) // the bubble's time: everybody who comes has come
+	takes(time.Millisecond) // the bubble's time: everybody who comes has come
 	return s.Store.Get(ctx, a)
 }
 
