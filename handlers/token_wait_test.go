@@ -231,7 +231,7 @@ func TestARequestThatEndsWaitsNoLonger(t *testing.T) {
 		defer cancel()
 		since := time.Now()
 		_, err := a.h.Token(ctx, theLink, api.Token{MinGeneration: 2, Wait: 30})
-		(&asked{err: err, done: true}).wantRefused(t, api.Pending)
+		_ = (&asked{err: err, done: true}).wantRefused(t, api.Pending)
 		if took := time.Since(since); took != time.Second {
 			t.Errorf("waited %v", took)
 		}
@@ -315,7 +315,7 @@ func TestManyWaitersAreCheap(t *testing.T) {
 			t.Errorf("%d waiters came at the price of %d reads", waiters, n)
 		}
 		_, err := a.h.Token(w.t.Context(), all[0], api.Token{MinGeneration: 2, Wait: 30})
-		(&asked{err: err, done: true}).wantRefused(t, api.Unavailable)
+		_ = (&asked{err: err, done: true}).wantRefused(t, api.Unavailable)
 		_ = store.since(&seen)
 		w.sleep(20 * time.Second)
 		if n := store.since(&seen); n > 0 || served.Load() > 0 {
