@@ -97,7 +97,7 @@ func (h *Handlers) find(ctx context.Context, f consents.Flow, a *providers.Answe
 	p := h.Providers[f.Provider]
 	bearer, clocks := p.Bearer(a), p.Profile().Complete(*a)
 	found := consents.Found{Grant: links.Grant{
-		Fingerprint: bearer.Fingerprint(), Refreshable: !a.RefreshToken.IsZero(), IssuedAt: issuedAt(a, h.Clock()),
+		Fingerprint: bearer.Fingerprint(), Refreshable: !a.RefreshToken.IsZero(), Renewed: !a.RefreshToken.IsZero(), IssuedAt: issuedAt(a, h.Clock()),
 		Scopes: a.Scopes, ScopesGiven: true, ExpiresAt: clocks.ExpiresAt, RefreshExpiresAt: clocks.RefreshExpiresAt, ConsentExpiresAt: clocks.ConsentExpiresAt,
 	}}
 	if !a.ScopesGiven {

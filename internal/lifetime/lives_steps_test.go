@@ -82,11 +82,21 @@ func (l *life) answerLost() {
 	if l.lost > 1 {
 		l.wantSaid(events.NameTokenRotated)
 	} else {
-		l.wantSaid(events.NameConsentRequired)
-		l.wantReason(links.ReasonOutcomeUnknown)
+		l.wantUserCalled()
 		l.reconsent()
 	}
 	mustCall(l.T, l.service)
+}
+
+// wantUserCalled: nobody knows what became of the credential, and only the user can
+// help, or the owner of the user's session where the chain has a password.
+func (l *life) wantUserCalled() {
+	if l.unused == session {
+		l.wantSaid(events.NameCredentialsRequired)
+		return
+	}
+	l.wantSaid(events.NameConsentRequired)
+	l.wantReason(links.ReasonOutcomeUnknown)
 }
 
 // outOfReach: after the lost answer the provider answers nobody for more than an
@@ -110,8 +120,7 @@ func (l *life) outOfReach() {
 	if l.outage {
 		l.wantSaid(events.NameTokenRotated)
 	} else {
-		l.wantSaid(events.NameConsentRequired)
-		l.wantReason(links.ReasonOutcomeUnknown)
+		l.wantUserCalled()
 		l.reconsent()
 	}
 	mustCall(l.T, l.service)
