@@ -2,6 +2,7 @@ package lifetime
 
 import (
 	"cmp"
+	"os"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func quick(s *System) {
 // place.
 func doomed(s *System) { s.Profile.KeepAlive, s.Profile.Grants = 0, nil }
 
-// Show 2 of issue 4: 60 days, 1,000 links at each system. No link dies of age, each
+// 60 days, 300 links at each system, or 1,000 with REGRANT_LINKS=1000. No link dies of age, each
 // refresh is required by an expiry or a clock, and prompts come on their days.
 func TestSixtyDaysOfAThousandLinks(t *testing.T) {
 	for name, known := range systems {
@@ -66,7 +67,10 @@ func shares(short bool) []Share {
 	if short {
 		return []Share{{40, Unused}, {2, Daily}, {1, Parts}}
 	}
-	return []Share{{930, Unused}, {17, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
+	if os.Getenv("REGRANT_LINKS") == "1000" { // the number that is promised; a minute and a half of two cores
+		return []Share{{930, Unused}, {17, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
+	}
+	return []Share{{230, Unused}, {7, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
 }
 
 func checkKept(t *testing.T, w *World, a Audit) {
