@@ -10,11 +10,13 @@
  *
  * Configuration, all by -D:
  *   NW workers, NF flows, POLICY=REPLACE|HOLD|KEEP on a different login
- *   REQ1..REQ3=1|2|3 (L, M, new), SUB1..SUB3=1|2 (login), USERM=0|1 (M's user); left out: any
+ *   REQ1..REQ3=1|2|3 (L, M, new), SUB1..SUB3=1|2 (login), USERM=0|1 (M's user), USERN=0|1 (a new link's); left out: any
  *   UNKNOWN=f    the login of flow f cannot be compared with its link's own
  *   CODE         the exchange too: one code, one presentation; left out, a flow begins exchanged
  *   GIVEBACK     the claim of a hold that was rejected or dropped is deleted, its order with it
  *   ONERULING    a new ruling forgets whom the one before displaced
+ *   RERULE       whoever resumes before the claim rules again
+ *   LOSTCLAIM    whoever loses the claim rules again, also if it was lost to the same flow's other worker
  *   LOGOUT=x     a logout of link x, at any time
  *   REFRESH      a refresh of L, answered at any time
  *   COVER=c      reachability: a quiescent state in which c holds must be found
@@ -64,7 +66,7 @@
 /* ---- links: one record each ---- */
 byte st[NL + 1], sub[NL + 1], user[NL + 1], cons[NL + 1], gen[NL + 1];
 byte lord[NL + 1];                 /* order of what changed the link last: its consent, its loss, its logout */
-byte refused[NL + 1];              /* flows that were given up on the way to it */
+byte closed[(NL + 1) * (NF + 1)];  /* the newest ruling of a flow that was given up on the way to it */
 byte xopen[NL + 1];                /* the flow whose exchange is open */
 byte hold[NL + 1], hord[NL + 1];   /* the flow that waits for a decision; order of the last that did */
 byte evA[NL + 1], evL[NL + 1], evF[NL + 1];  /* events, by flow: applied here, lost to, failed */
@@ -74,7 +76,8 @@ byte iown[3], iord[3], ifl[3], irev[3];
 
 /* ---- flows ---- */
 byte rq[NF + 1], lg[NF + 1], who[NF + 1];    /* requested link, login, user */
-byte fs[NF + 1], ord[NF + 1], tg[NF + 1], fate[NF + 1], rr[NF + 1], dp[NF + 1];
+byte fs[NF + 1], ord[NF + 1];
+byte rn[NF + 1], tg[NF + 1], fate[NF + 1], rr[NF + 1], dp[NF + 1];  /* the ruling: its number, its target (0: nobody) */
 #ifdef CODE
 byte lfresh[NL + 1];               /* who has read the newest revision of a link; kept for the exchange's intent only */
 #endif
@@ -104,6 +107,14 @@ byte claimed = 0;                  /* flows that have claimed their login */
 #define lwrote(x) skip
 #endif
 #define NREV 7                      /* writes of one index entry; a run that needs more is cut off */
+#ifndef NRUL
+#define NRUL 4                      /* rulings of a flow: more are not needed */
+#endif
+#ifdef RERULE
+#define MAYRULE(f) (rn[f] < NRUL)   /* unless it is ruled again for nothing: then ditto */
+#else
+#define MAYRULE(f) true
+#endif
 #ifdef REFRESH
 #define counted(x) cons[x]++; gen[x]++
 #else
@@ -114,33 +125,52 @@ byte claimed = 0;                  /* flows that have claimed their login */
 #define isnew(f) (rq[f] == RES(f))
 #define fwrote(f, w) ffresh[f] = B(w)
 #define has(x, f) (evA[x] & B(f))
+#if NF > 2
+#define given(f) (has(1, f) || has(2, f) || has(3, f) || has(4, f) || has(5, f))
+#else
+#define given(f) (has(1, f) || has(2, f) || has(3, f) || has(4, f))
+#endif
 
-/* a link loses its login or its place to flow g's target; legal from every status */
 #ifdef M_NOORDER
 #define newer(a, b) false
 #else
 #define newer(a, b) ((a) > (b))
 #endif
-#ifdef M_NOORDER
-#define dealt(x, f) (refused[x] & B(f))
+#define owners(x, f) ((x) != rq[f] && (x) != RES(f))    /* the target was the login's owner, and live */
+#define refusal(x, f) closed[(x) * (NF + 1) + (f)]
+#ifdef W_CLOSELATE
+#define KEPTOPEN (t != 0)
 #else
-#ifdef M_NOIDEM
-#define dealt(x, f) (lord[x] > ord[f] || (refused[x] & B(f)))
+#define KEPTOPEN false
+#endif
+#ifdef RERULE
+#define STANDS false
 #else
-#define dealt(x, f) (lord[x] >= ord[f] || (refused[x] & B(f)))
+#define STANDS (rv == irev[lg[f]])
 #endif
+#if defined(W_BYNAME) || defined(W_FINAL)
+#define refuses(x, f, n) (refusal(x, f) != 0)
+#else
+#define refuses(x, f, n) (refusal(x, f) >= (n))
 #endif
+/* what the ruling rested on is not so any more: it is ruled again */
+#define outdated(x, f, n) (newer(lord[x], ord[f]) || refuses(x, f, n) || owners(x, f) && !live(x))
 #ifdef M_NOIDEM
 #define IDEM false
 #else
 #define IDEM has(t, f)
 #endif
+/* a link loses its login or its place to flow g's target; legal from every status */
 inline lose(x, g, o, how) {
 	if
-	:: ended(x) || st[x] == ABSENT || newer(lord[x], o)
+	:: st[x] == ABSENT || newer(lord[x], o)
 	:: else ->
-		assert(claimed & B(g));                           /* nobody loses anything to a flow that never got it */
-		st[x] = how; lwrote(x); evL[x] = evL[x] | B(g);
+		if
+		:: !ended(x) ->
+			assert((claimed & B(g)) || given(g));         /* nobody loses anything to a flow that never got it */
+			st[x] = how; lwrote(x); evL[x] = evL[x] | B(g)
+		:: else                                           /* a consent older than this does not bring it back */
+		fi;
 		if :: o > lord[x] -> lord[x] = o :: else fi
 	fi
 }
@@ -154,6 +184,11 @@ inline lose(x, g, o, how) {
 #else
 #define INEWER false
 #endif
+#ifdef W_SKIPCLAIM
+#define CLAIMED (iown[lg[f]] == t)
+#else
+#define CLAIMED (iown[lg[f]] == t && (ifl[lg[f]] == f || INEWER))   /* by this flow, or by a newer one for the same link */
+#endif
 #ifdef M_NOSECONDLOOK
 #define SECONDLOOK false
 #else
@@ -163,13 +198,25 @@ inline lose(x, g, o, how) {
 inline displace(x) {
 	if
 #ifdef W_BLIND
-	:: x != t && sub[x] == lg[f] -> lose(x, f, ord[f], SUPERSEDED)
-	:: x == t && x != ow && sub[x] == lg[f] -> lose(x, g, oo, SUPERSEDED)
+	:: x != t && live(x) && sub[x] == lg[f] -> lose(x, f, ord[f], SUPERSEDED)
+	:: x == t && x != ow && live(x) && sub[x] == lg[f] -> lose(x, g, oo, SUPERSEDED)
 #else
-	:: x != ow && sub[x] == lg[f] -> lose(x, g, oo, SUPERSEDED)
+	:: x != ow && live(x) && sub[x] == lg[f] -> lose(x, g, oo, SUPERSEDED)
 #endif
 	:: else
 	fi
+}
+/* the target that the ruling named is closed to it and to those before it */
+inline shut(x) {
+#ifdef W_NOFENCE
+	skip
+#else
+#ifdef W_FENCEORDER
+	if :: lord[x] < ord[f] -> lord[x] = ord[f] :: else fi;
+#endif
+	if :: refusal(x, f) < n -> refusal(x, f) = n :: else fi;
+	lwrote(x); if :: st[x] == ABSENT -> st[x] = SUPERSEDED :: else fi
+#endif
 }
 /* the end of a hold is in the flow: approved or dropped, never both */
 inline drophold(i, p) {
@@ -177,17 +224,27 @@ inline drophold(i, p) {
 	fwrote(i, p)
 }
 
+#ifdef LOGOUT
+/* the user has logged out of the owner since, and with it of what it would have got */
+#define OUT (ow != 0 && ow != r && st[ow] == REVOKED && user[ow] == who[f] && sub[ow] == s && newer(lord[ow], ord[f]))
+#else
+#define OUT false
+#endif
 #ifdef W_LIVEONLY
 #define DISPLACED ow
 #else
 #define DISPLACED oo
 #endif
-/* the decision table: live and comparison of the requested link, owner of the login, policy */
+#define PROMISED (fa == HOLD && t == RES(f) && !isnew(f) && s0 != APPROVED)   /* the target has to wait for a decision */
+#define TAKEN iown[lg[f]] = t; ifl[lg[f]] = f; iord[lg[f]] = ord[f]; irev[lg[f]]++; claimed = claimed | B(f)
+/* the decision table: live and comparison of the requested link, owner of the login, policy; g is the target so far */
 inline judge() {
 	r = rq[f]; s = lg[f]; oo = ow;                      /* who claimed it last may not be born yet */
+	g = t; if :: PROMISED -> g = 0 :: else fi;
+	if :: OUT -> over = 1 :: else fi;
 	if :: ow != 0 && !(live(ow) && sub[ow] == s) -> ow = 0 :: else fi;
 	if
-	:: newer(lord[r], ord[f]) -> over = 1
+	:: over || newer(lord[r], ord[f]) || ow != 0 && newer(lord[ow], ord[f]) -> over = 1; t = 0; fa = STAYS
 	:: else ->
 		fa = STAYS;
 		if
@@ -224,12 +281,12 @@ inline judge() {
 
 proctype Worker(byte w)
 {
-	byte f = 0, k = 0, t = 0, rv = 0, ow = 0, oo = 0, dis = 0, fa = 0, s0 = 0, g = 0, r = 0, s = 0;
+	byte f = 0, k = 0, n = 0, t = 0, rv = 0, ow = 0, oo = 0, dis = 0, fa = 0, s0 = 0, g = 0, r = 0, s = 0;
 	bit over = 0, mine = 0;
 
 wait: skip; d_step {
 		if :: f -> ffresh[f] = ffresh[f] & ~B(w); lforget(rq[f]) :: else fi;
-		idle = idle | B(w); f = 0; k = 0; t = 0; rv = 0; ow = 0; oo = 0; dis = 0; fa = 0; s0 = 0; g = 0; over = 0; mine = 0 };
+		idle = idle | B(w); f = 0; k = 0; n = 0; t = 0; rv = 0; ow = 0; oo = 0; dis = 0; fa = 0; s0 = 0; g = 0; over = 0; mine = 0 };
 end:	if
 	TAKE(1)
 	TAKE(2)
@@ -240,7 +297,7 @@ end:	if
 
 again:	if
 	CRASH
-	:: d_step { true -> ffresh[f] = ffresh[f] | B(w); s0 = fs[f]; t = tg[f]; rv = rr[f]; dis = dp[f]; fa = fate[f];
+	:: d_step { true -> ffresh[f] = ffresh[f] | B(w); s0 = fs[f]; n = rn[f]; t = tg[f]; rv = rr[f]; dis = dp[f]; fa = fate[f];
 		ow = 0; oo = 0; g = 0; over = 0; mine = ((s0 == EXCHANGED || s0 == APPROVED) && t != 0 && has(t, f)) }
 	fi;
 	if
@@ -312,61 +369,78 @@ declined: if
 #endif
 	/* 7. the ruling. What the target has already is not judged again. */
 applied:
-	if :: mine -> mine = 0; goto sweep :: else fi;
+	if
+	:: mine -> mine = 0; n = 0; rv = 0; goto sweep
+	:: !mine && n != 0 && t == 0 -> over = 1; n = 0; goto sweep       /* it was ruled that nobody gets it */
+	:: !mine && t == 0 && n == 0 -> goto rule
+	:: !mine && t != 0
+	fi;
 #ifdef M_NOCLAIM
-	if :: t -> goto own :: else fi;
+	goto own;
 #endif
+	/* it stands while the index is as it saw it */
 index:	if
 	CRASH
-	:: d_step { true -> ow = iown[lg[f]]; g = (t != 0 && rv == irev[lg[f]]); rv = irev[lg[f]];
-		over = INEWER;
-		mine = (t != 0 && ow == t && ifl[lg[f]] == f) }
+	:: CLAIMED -> rv = 0; goto drop
+	:: d_step { !CLAIMED && iown[lg[f]] == t -> rv = irev[lg[f]] } goto claim
+	:: iown[lg[f]] != t && STANDS && !INEWER -> goto claim
+	:: !CLAIMED && iown[lg[f]] != t && (!STANDS || INEWER)
 	fi;
-	if
-	:: over -> mine = 0; g = 0; goto sweep
-	:: !over && mine -> mine = 0; g = 0; goto drop
-#ifndef W_RERULE
-	:: !over && !mine && g -> g = 0; ow = 0; goto claim   /* a ruling stands while the index is as it saw it */
-#endif
-	:: else
+rule:	if
+	CRASH
+	:: d_step { true -> ow = iown[lg[f]]; rv = irev[lg[f]]; over = INEWER; mine = (t == RES(f) && !isnew(f) && ow == t && ifl[lg[f]] == f) }
 	fi;
 	if
 	CRASH
-	:: d_step { s0 != APPROVED -> judge() }
-	:: d_step { s0 == APPROVED -> over = 0 }           /* ruled when it was held; the claim is all that it can lose */
+	:: d_step { !mine && s0 != APPROVED -> judge() }
+	:: d_step { !mine && s0 == APPROVED -> g = t; t = 0; fa = STAYS; over = 1 }   /* the claim is all that it can lose */
+	:: d_step { mine -> g = 0 }                                                /* claimed: a worker that knows no other may be making it */
 	fi;
-	if :: over -> goto sweep :: else fi;
+	ow = 0; mine = 0;
+	/* where the tokens go elsewhere now, the target that there was is closed first: a worker that was stopped before
+	   step 9 finds it so, and nobody looks after that one once the flow has ended. Unless it was faster. */
+	if
+	:: g == 0 || g == t || KEPTOPEN
+	:: g != 0 && g != t && !KEPTOPEN ->
+		if
+		CRASH
+		:: has(g, f) -> goto again
+		:: d_step { !has(g, f) -> shut(g) }
+		fi
+	fi;
 	if
 	CRASH
-	:: d_step { (ffresh[f] & B(w)) -> ow = 0;
+	:: d_step { (ffresh[f] & B(w)) && MAYRULE(f) -> g = 0;
+		assert(rn[f] < NRUL);                              /* what sends a ruling back comes to an end */
 #ifdef M_NORULING
-		fate[f] = fa;
+		fate[f] = fa; n = 1;
 #else
-		tg[f] = t; rr[f] = rv; fate[f] = fa;
+		rn[f]++; n = rn[f]; tg[f] = t; rr[f] = rv; fate[f] = fa;
 		dp[f] = dis;
 #endif
 		fwrote(f, w) }
 	:: !(ffresh[f] & B(w)) -> goto again
 	fi;
+	if :: over -> n = 0; rv = 0; goto sweep :: else fi;
 #ifdef M_NOCLAIM
 	claimed = claimed | B(f); goto drop;
 #endif
 	/* 8. the claim: the later owner wins, whoever finishes first */
 claim:	if
 	CRASH
-#ifdef W_SKIPCLAIM
-	:: d_step { iown[lg[f]] == t && irev[lg[f]] == rv -> skip }
-	:: d_step { iown[lg[f]] != t && irev[lg[f]] == rv && irev[lg[f]] < NREV -> iown[lg[f]] = t; ifl[lg[f]] = f; iord[lg[f]] = ord[f]; irev[lg[f]]++; claimed = claimed | B(f); rv = 0 }
-	:: irev[lg[f]] != rv -> goto again
-#else
+	:: CLAIMED -> skip
 #ifdef M_LOCKONLY
-	:: d_step { irev[lg[f]] < NREV -> iown[lg[f]] = t; ifl[lg[f]] = f; iord[lg[f]] = ord[f]; irev[lg[f]]++; claimed = claimed | B(f); rv = 0 }
+	:: d_step { !CLAIMED && irev[lg[f]] < NREV -> TAKEN }
 #else
-	:: d_step { irev[lg[f]] == rv && irev[lg[f]] < NREV -> iown[lg[f]] = t; ifl[lg[f]] = f; iord[lg[f]] = ord[f]; irev[lg[f]]++; claimed = claimed | B(f); rv = 0 }
+	:: d_step { !CLAIMED && irev[lg[f]] == rv && irev[lg[f]] < NREV -> TAKEN }
+#ifdef LOSTCLAIM
+	:: irev[lg[f]] != rv -> goto rule
+#else
 	:: irev[lg[f]] != rv -> goto again
 #endif
 #endif
 	fi;
+	rv = 0;
 
 	/* 9. the target's record. A hold of an older consent ends first, in its own flow. */
 drop:	if :: fa == HOLD && t == RES(f) && !isnew(f) && s0 != APPROVED -> goto sweep :: else fi;
@@ -380,7 +454,8 @@ own:
 #if POLICY == 1
 	if
 	CRASH
-	:: d_step { true -> g = hold[t]; if :: g == f || (g && KEEPS(g)) -> g = 0 :: else fi }
+	:: d_step { IDEM || !outdated(t, f, n) -> g = hold[t]; if :: g == f || (g && KEEPS(g)) -> g = 0 :: else fi }
+	:: !IDEM && outdated(t, f, n) -> goto rule
 	fi;
 	if
 	:: g == 0
@@ -394,15 +469,20 @@ own:
 	if
 	CRASH
 	:: d_step { IDEM -> skip }
-	:: d_step { !IDEM && dealt(t, f) -> over = 1 }
-	:: d_step { !IDEM && !dealt(t, f) && (hold[t] == 0 || hold[t] == g || hold[t] == f || KEEPS(hold[t])) ->
+#ifdef W_FINAL
+	:: !IDEM && refuses(t, f, n) -> over = 1; g = 0; n = 0; goto sweep
+	:: !IDEM && !refuses(t, f, n) && outdated(t, f, n) -> goto rule
+#else
+	:: !IDEM && outdated(t, f, n) -> goto rule
+#endif
+	:: d_step { !IDEM && !outdated(t, f, n) && (hold[t] == 0 || hold[t] == g || hold[t] == f || KEEPS(hold[t])) ->
 		assert(lord[t] <= ord[f]);                     /* an older consent never overwrites */
-		assert(!has(t, f));                            /* nor any one twice */
+		assert(!given(f));                             /* nor any one twice, here or elsewhere */
 		if :: hold[t] == g -> hold[t] = 0 :: else fi;
 		st[t] = ACTIVE; sub[t] = lg[f]; user[t] = who[f]; counted(t); lord[t] = ord[f];
 		evA[t] = evA[t] | B(f);
 		lwrote(t); if :: xopen[t] == f -> xopen[t] = 0 :: else fi }
-	:: !IDEM && !dealt(t, f) && !(hold[t] == 0 || hold[t] == g || hold[t] == f || KEEPS(hold[t])) -> goto own
+	:: !IDEM && !outdated(t, f, n) && !(hold[t] == 0 || hold[t] == g || hold[t] == f || KEEPS(hold[t])) -> goto own
 	fi;
 #ifdef W_DROPAFTER
 	if
@@ -410,7 +490,7 @@ own:
 	:: g != 0 -> if CRASH :: d_step { true -> if :: fs[g] == HELD -> drophold(g, w) :: else fi } fi
 	fi;
 #endif
-	g = 0;
+	g = 0; n = 0;
 
 	/* 10, 11. One look at the index after the own record was written; then who lost the login there learns of it,
 	   from the index: the displaced, and the target itself if somebody claimed after us. */
@@ -485,24 +565,8 @@ end_flow:
 	:: else -> goto ack
 	fi;
 
-	/* it never becomes the target's: a worker that was stopped before step 9 finds the target closed to it.
-	   Unless it was done already: then it was applied, and has lost the login since. */
-overtaken: if
-	CRASH
-	:: d_step { true ->
-		if
-		:: t != 0 && has(t, f) -> over = 0; mine = 1
-#ifndef W_NOFENCE
-		:: t != 0 && !has(t, f) ->
-#ifdef W_FENCEORDER
-			if :: lord[t] < ord[f] -> lord[t] = ord[f] :: else fi;
-#endif
-			refused[t] = refused[t] | B(f); lwrote(t); if :: st[t] == ABSENT || st[t] == STUB -> st[t] = SUPERSEDED :: else fi
-#endif
-		:: else
-		fi }
-	fi;
-	if :: mine -> mine = 0; goto sweep :: else fi;
+	/* it was ruled so, and what it displaced knows */
+overtaken:
 	if
 	CRASH
 	:: d_step { (ffresh[f] & B(w)) -> fs[f] = FAILED; fwrote(f, w) }
@@ -616,6 +680,7 @@ end: skip; d_step { live(x) && xopen[x] == 0 -> c = cons[x]; n = gen[x]; rbusy =
 /* what must be reachable */
 #define LOST_AGAIN (fs[1] == APPLIED && st[3] == SUPERSEDED)
 #define OVERTAKEN (fs[1] == FAILED || fs[2] == FAILED)
+#define TOOK_BACK (fs[2] == APPLIED && refusal(tg[2], 2))
 #define APPROVED_FIRST (has(3, 1) && has(1, 2))
 #define settled(i) (fs[i] == PENDING || fs[i] >= LOST && fs[i] != EXCHANGED && fs[i] != APPROVED)
 #define top(i, j) (lg[i] != lg[j] || fs[j] != APPLIED || ord[j] <= ord[i])
@@ -623,6 +688,12 @@ end: skip; d_step { live(x) && xopen[x] == 0 -> c = cons[x]; n = gen[x]; rbusy =
 
 /* of every login at most one live link, and it is the one that the index names */
 inline one_owner(x) { assert(!live(x) || sub[x] == 0 || iown[sub[x]] == x) }
+#define outrun(i, j) (lg[j] == lg[i] && (claimed & B(j)) && ord[j] > ord[i])
+#ifdef LOGOUT
+#define loggedout(i) (lord[LOGOUT] > ord[i] && user[LOGOUT] == who[i])
+#else
+#define loggedout(i) false
+#endif
 inline flow_ended(i) {
 	assert(settled(i));
 	assert(xopen[1] != i && xopen[2] != i && xopen[RES(i)] != i);
@@ -634,7 +705,9 @@ inline flow_ended(i) {
 	assert(fs[i] != APPLIED || iown[lg[i]] == 0 || !live(iown[lg[i]]) || sub[iown[lg[i]]] != lg[i] || lord[iown[lg[i]]] >= ord[i]);
 	/* what failed left no trace but its event */
 	assert(fs[i] != FAILED && fs[i] != LOST || (evF[rq[i]] & B(i)) || hord[rq[i]] >= ord[i]);
-	assert(fs[i] != FAILED || (!has(1, i) && !has(2, i) && !has(RES(i), i)));
+	assert(fs[i] != FAILED || !given(i));
+	/* nothing is given up but for something newer; a hold that was decided is no matter of that */
+	assert(fs[i] != FAILED || rn[i] == 0 || tg[i] != 0 && fate[i] == HOLD || lord[rq[i]] > ord[i] || loggedout(i) || outrun(i, 1) || outrun(i, 2) || outrun(i, NF));
 	assert(!(evL[1] & B(i)) || st[1] != REPLACED || lord[1] != ord[i] || fs[i] == APPLIED);
 	assert(!(evL[2] & B(i)) || st[2] != REPLACED || lord[2] != ord[i] || fs[i] == APPLIED)
 }
@@ -671,7 +744,11 @@ end:	do
 	od
 }
 
+#ifdef USERN
+#define ANYUSER(i) who[i] = USERN
+#else
 #define ANYUSER(i) if :: who[i] = 0 :: who[i] = 1 fi
+#endif
 inline begin(i, wanted, login) {
 	if :: (wanted == 0 || wanted == 1) -> rq[i] = 1; who[i] = user[1]
 	:: (wanted == 0 || wanted == 2) -> rq[i] = 2; who[i] = user[2]
