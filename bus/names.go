@@ -25,11 +25,12 @@ func (n Names) Validate() error {
 // Subjects builds and parses the subjects of the cell.
 func (n Names) Subjects() events.Subjects { return events.Subjects{Prefix: n.prefix()} }
 
-// In, Timer, Out and Dead name the streams.
+// In, Timer, Out, Dead and Audit name the streams.
 func (n Names) In() string    { return n.stream("IN") }
 func (n Names) Timer() string { return n.stream("TIMER") }
 func (n Names) Out() string   { return n.stream("OUT") }
 func (n Names) Dead() string  { return n.stream("DEAD") }
+func (n Names) Audit() string { return n.stream("AUDIT") }
 
 // Links, Index, Consents and Apps name the key-value buckets.
 func (n Names) Links() string    { return n.token() + "_links" }

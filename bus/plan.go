@@ -18,6 +18,7 @@ const (
 	keepInputs  = 30 * 24 * time.Hour
 	keepOutputs = 30 * 24 * time.Hour
 	keepDead    = 90 * 24 * time.Hour
+	keepAudit   = 400 * 24 * time.Hour // a year, and time to look at it
 	// dedupInputs is short: a report that comes after the refresh it asked for
 	// must get through, and everything behind it bears duplicates.
 	dedupInputs = 30 * time.Second
@@ -62,7 +63,7 @@ func (p Plan) validate(cell Names) error {
 func (p Plan) streams() []jetstream.StreamConfig {
 	n := p.names()
 	return []jetstream.StreamConfig{
-		p.inputs(), p.timers(), p.outputs(), p.dead(),
+		p.inputs(), p.timers(), p.outputs(), p.dead(), p.audit(),
 		p.bucket(n.Links(), 0), p.bucket(n.Index(), 0), p.bucket(n.Consents(), markerTTL), p.bucket(n.Apps(), 0),
 	}
 }
@@ -109,6 +110,14 @@ func (p Plan) outputs() jetstream.StreamConfig {
 
 func (p Plan) dead() jetstream.StreamConfig {
 	return p.stream(p.names().Dead(), keepDead, dedupOther, p.names().Subjects().DeadAll())
+}
+
+// audit takes no deletion before its entries' time: not by whoever may publish, read or
+// ask the server to.
+func (p Plan) audit() jetstream.StreamConfig {
+	cfg := p.stream(p.names().Audit(), keepAudit, dedupOther, p.names().Subjects().AuditAll())
+	cfg.DenyDelete, cfg.DenyPurge = true, true
+	return cfg
 }
 
 // bucket is a key-value bucket with history 1, as NATS's ADR-8 lays it out.

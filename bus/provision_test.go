@@ -21,14 +21,14 @@ func TestProvisionIsIdempotentAndVerifies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(first.Created) != 8+4 || len(first.Updated)+len(first.Unchanged) != 0 {
+	if len(first.Created) != 9+4 || len(first.Updated)+len(first.Unchanged) != 0 {
 		t.Fatalf("first run: %+v", first)
 	}
 	second, err := b.Provision(t.Context(), plan)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(second.Unchanged) != 8+4 || len(second.Created)+len(second.Updated) != 0 {
+	if len(second.Unchanged) != 9+4 || len(second.Created)+len(second.Updated) != 0 {
 		t.Fatalf("second run: %+v", second)
 	}
 	if err := b.Verify(t.Context(), plan); err != nil {

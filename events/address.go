@@ -42,6 +42,9 @@ func (a Address) address() Address { return a }
 // ValidProvider reports whether a name can be a provider's or a tenant's: [a-z0-9-]{1,32}.
 func ValidProvider(name string) bool { return validName(name) }
 
+// ValidLink reports whether an id can be a link's: [A-Za-z0-9_-]{1,64}.
+func ValidLink(id string) bool { return validLink(id) }
+
 // validName matches [a-z0-9-]{1,32}. It is written out because it runs for every message.
 func validName(s string) bool {
 	if s == "" || len(s) > maxName {

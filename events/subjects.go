@@ -49,6 +49,11 @@ func (s Subjects) APILink(a Address, verb string) string {
 // Credentials is where the owner of a link's session is asked for its credentials.
 func (s Subjects) Credentials(a Address) string { return s.base() + ".credentials." + a.Token() }
 
+// Audit is where an entry of the audit is stored; "_" stands for what it does not name.
+func (s Subjects) Audit(action string, a Address) string {
+	return s.base() + ".audit." + action + "." + cmp.Or(a.Tenant, "_") + "." + cmp.Or(a.Provider, "_") + "." + cmp.Or(a.Link, "_")
+}
+
 // DeadOf is where the dead letter of any message goes, also of one whose subject
 // nobody understands: the original subject, with the prefix moved before "dead".
 func (s Subjects) DeadOf(subject string) string {
@@ -90,6 +95,7 @@ func (s Subjects) LiveAll() string  { return s.base() + ".live.>" }
 func (s Subjects) TimerAll() string { return s.base() + ".timer.>" }
 func (s Subjects) DueAll() string   { return s.base() + ".due.>" }
 func (s Subjects) DeadAll() string  { return s.base() + ".dead.>" }
+func (s Subjects) AuditAll() string { return s.base() + ".audit.>" }
 
 func (s Subjects) filter(kind string, a Address, n Name) string {
 	return s.named(kind, orAny(a), cmp.Or(n, "*"))
