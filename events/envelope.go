@@ -21,6 +21,7 @@ const (
 	extCausationID   = "causationid"
 	extTraceparent   = "traceparent"
 	extExpiryTime    = "expirytime"
+	extReplays       = "replays" // id of the event that this one replays
 )
 
 const jsonType = "application/json"

@@ -14,6 +14,8 @@ const (
 	HeaderGeneration  = "Regrant-Generation"
 	HeaderSequence    = "Regrant-Sequence"
 	HeaderReason      = "Regrant-Reason"
+	HeaderReplays     = "Regrant-Replays"      // sequence of the input that this one replays
+	HeaderFirstStored = "Regrant-First-Stored" // when that was stored first, RFC 3339
 )
 
 // Message is what a publisher sends.
