@@ -64,17 +64,7 @@ func (w *watchCmd) spec(now time.Time) (bus.WatchSpec, error) {
 	if err := w.selected().Validate(); err != nil {
 		return spec, err
 	}
-	if w.Since == "" {
-		return spec, nil
-	}
-	if ago, err := time.ParseDuration(w.Since); err == nil {
-		spec.Since = now.Add(-ago)
-		return spec, nil
-	}
-	at, err := time.Parse(time.RFC3339, w.Since)
-	if err != nil {
-		return spec, fmt.Errorf("%w: --since: %q is neither a time (RFC 3339) nor a duration", cli.ErrBadInput, w.Since)
-	}
-	spec.Since = at
-	return spec, nil
+	var err error
+	spec.Since, err = cli.Moment("since", w.Since, now)
+	return spec, err
 }
