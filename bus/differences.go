@@ -7,28 +7,31 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// setting is one thing that a cell depends on. What an operator may tune
-// (limits in bytes, placement, compression) is not among them.
-type setting struct {
-	name       string
-	have, want any
+// Setting is one thing that a cell depends on, where it is not as it should be. What
+// an operator may tune (limits in bytes, placement, compression) is not among them.
+type Setting struct {
+	// Name is the server's own. A subject that is missing is one too, with a Want of nil.
+	Name       string
+	Have, Want any
 }
 
-// differing words the settings that are not as they should be.
-func differing(all []setting) []string {
-	var out []string
-	for _, s := range all {
-		if s.have != s.want {
-			out = append(out, fmt.Sprintf("%s is %v, want %v", s.name, s.have, s.want))
-		}
+// String words the difference.
+func (s Setting) String() string {
+	if s.Want == nil {
+		return fmt.Sprintf("%s is %v", s.Name, s.Have)
 	}
-	return out
+	return fmt.Sprintf("%s is %v, want %v", s.Name, s.Have, s.Want)
+}
+
+// differing are the settings that are not as they should be.
+func differing(all []Setting) []Setting {
+	return slices.DeleteFunc(all, func(s Setting) bool { return s.Have == s.Want })
 }
 
 // streamDifferences compares a stream with its plan. More subjects than planned
 // are no difference: another worker of the cell may serve other providers.
-func streamDifferences(have, want jetstream.StreamConfig) []string {
-	out := differing([]setting{
+func streamDifferences(have, want jetstream.StreamConfig) []Setting {
+	out := differing([]Setting{
 		{"storage", have.Storage, want.Storage},
 		{"retention", have.Retention, want.Retention},
 		{"num_replicas", have.Replicas, want.Replicas},
@@ -39,19 +42,20 @@ func streamDifferences(have, want jetstream.StreamConfig) []string {
 		{"allow_direct", have.AllowDirect, want.AllowDirect},
 		{"allow_rollup_hdrs", have.AllowRollup, want.AllowRollup},
 		{"deny_delete", have.DenyDelete, want.DenyDelete},
+		{"deny_purge", have.DenyPurge || !want.DenyPurge, true}, // more of it does no harm, and cannot be taken back
 		{"allow_msg_schedules", have.AllowMsgSchedules, want.AllowMsgSchedules},
 		{"allow_msg_ttl", have.AllowMsgTTL, want.AllowMsgTTL},
 		{"subject_delete_marker_ttl", have.SubjectDeleteMarkerTTL, want.SubjectDeleteMarkerTTL},
 		{"republish", republish(have), republish(want)},
 	})
 	for _, subject := range missing(have.Subjects, want.Subjects) {
-		out = append(out, "subject "+subject+" is missing")
+		out = append(out, Setting{Name: "subject " + subject, Have: "missing"})
 	}
 	return out
 }
 
-func consumerDifferences(have, want jetstream.ConsumerConfig) []string {
-	return differing([]setting{
+func consumerDifferences(have, want jetstream.ConsumerConfig) []Setting {
+	return differing([]Setting{
 		{"filter_subject", have.FilterSubject, want.FilterSubject},
 		{"deliver_policy", have.DeliverPolicy, want.DeliverPolicy},
 		{"ack_policy", have.AckPolicy, want.AckPolicy},
@@ -69,6 +73,7 @@ func merged(have, want jetstream.StreamConfig) jetstream.StreamConfig {
 	out.MaxAge, out.Duplicates = want.MaxAge, want.Duplicates
 	out.MaxMsgsPerSubject, out.Discard = want.MaxMsgsPerSubject, want.Discard
 	out.AllowDirect, out.AllowRollup, out.DenyDelete = want.AllowDirect, want.AllowRollup, want.DenyDelete
+	out.DenyPurge = have.DenyPurge || want.DenyPurge
 	out.AllowMsgSchedules, out.AllowMsgTTL = want.AllowMsgSchedules, want.AllowMsgTTL
 	out.SubjectDeleteMarkerTTL, out.RePublish = want.SubjectDeleteMarkerTTL, want.RePublish
 	return out

@@ -86,6 +86,40 @@ func TestVerifyNamesWhatDiffersAndTheCommand(t *testing.T) {
 	}
 }
 
+// A stream that can be purged proves nothing: provisioning closes it, and says so.
+func TestInspectAndMendAnAuditThatCanBePurged(t *testing.T) {
+	t.Parallel()
+	b := connect(t, bus.Config{URL: newServer(t).run.URL()})
+	plan := bus.Plan{Providers: []string{"op"}, Budget: short}
+	open := jetstream.StreamConfig{Name: b.Names().Audit(), Subjects: []string{b.Names().Subjects().AuditAll()}, AllowDirect: true}
+	if _, err := b.JetStream().CreateStream(t.Context(), open); err != nil {
+		t.Fatal(err)
+	}
+	differing := func() (names []string, missing int) {
+		streams, _ := b.Inspect(t.Context(), plan)
+		for _, s := range streams {
+			if s.Err != nil && bus.Missing(s.Err) {
+				missing++
+				continue
+			}
+			for _, d := range s.Differences() {
+				names = append(names, d.Name)
+			}
+		}
+		return names, missing
+	}
+	names, missing := differing()
+	if missing != 8 || !slices.Contains(names, "deny_purge") || !slices.Contains(names, "deny_delete") {
+		t.Fatalf("%d streams missing, differences %v", missing, names)
+	}
+	if _, err := b.Provision(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if names, missing := differing(); missing != 0 || len(names) != 0 {
+		t.Fatalf("after provisioning: %d missing, differences %v", missing, names)
+	}
+}
+
 func TestVerifyOfAnEmptyServer(t *testing.T) {
 	t.Parallel()
 	b := connect(t, bus.Config{URL: newServer(t).run.URL()})

@@ -59,11 +59,15 @@ func (b *Bus) verifyConsumer(ctx context.Context, want placedConsumer) error {
 	return unequal(name, consumerDifferences(consumer.CachedInfo().Config, want.config))
 }
 
-func unequal(what string, differences []string) error {
+func unequal(what string, differences []Setting) error {
 	if len(differences) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %s: %w: %s", what, strings.Join(differences, "; "), ErrNotProvisioned, remedy)
+	words := make([]string, len(differences))
+	for i, d := range differences {
+		words[i] = d.String()
+	}
+	return fmt.Errorf("%s: %s: %w: %s", what, strings.Join(words, "; "), ErrNotProvisioned, remedy)
 }
 
 // explain says what to do about an error of JetStream's management interface.
