@@ -57,6 +57,8 @@ type Bus struct {
 	// closed ends when the connection is closed for good.
 	closed chan struct{}
 
+	refusals *refusals
+
 	// handles caches jetstream.Stream by name.
 	handles sync.Map
 
@@ -110,6 +112,7 @@ func newBus(cfg Config) *Bus {
 	return &Bus{
 		cfg: cfg, log: cfg.Log, names: Names{Prefix: cfg.Prefix},
 		closed: make(chan struct{}), back: make(chan struct{}), troubles: map[string]error{},
+		refusals: newRefusals(),
 	}
 }
 

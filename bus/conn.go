@@ -39,9 +39,10 @@ func (b *Bus) options() []nats.Option {
 	return opts
 }
 
-// asyncError logs what no call returns: a publish that is not permitted, for
-// one, looks to its caller like a server that does not answer.
+// asyncError takes what no call returns: a publish that is not permitted, for one,
+// looks to its caller like a server that does not answer.
 func (b *Bus) asyncError(_ *nats.Conn, sub *nats.Subscription, err error) {
+	b.refusals.heard(err)
 	if sub == nil {
 		b.log.Error("NATS reports an error", "error", err)
 		return

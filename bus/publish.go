@@ -112,7 +112,13 @@ func (b *Bus) publish(ctx context.Context, msg *nats.Msg, insist bool) (*jetstre
 func (b *Bus) publishOnce(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Budget.Heartbeat)
 	defer cancel()
-	return b.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+	ctx, end := b.refusals.watch(ctx, msg.Subject)
+	defer end()
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithRetryAttempts(0))
+	if no := refused(ctx); err != nil && no != nil {
+		return nil, no
+	}
+	return ack, err
 }
 
 // final tells errors that repeating cannot cure, and that mean "not stored".
@@ -121,7 +127,7 @@ func final(err error) bool {
 	if errors.As(err, &api) {
 		return api.Code != statusTemporary && api.ErrorCode != codeMsgIDInProcess
 	}
-	for _, each := range []error{nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload, nats.ErrBadSubject} {
+	for _, each := range []error{nats.ErrConnectionClosed, nats.ErrConnectionDraining, nats.ErrMaxPayload, nats.ErrBadSubject, ErrNotPermitted} {
 		if errors.Is(err, each) {
 			return true
 		}

@@ -14,7 +14,8 @@ import (
 )
 
 // Request asks the API and reads the reply into out. The error is an *api.Error:
-// the worker's own, or Unavailable where none answered. Without a deadline in ctx
+// the worker's own, NotPermitted where the server does not let these credentials ask,
+// or Unavailable where nobody answered. Without a deadline in ctx
 // it waits for one AckWait, as long as a worker works on it.
 //
 // A request that timed out may have been carried out. What that leaves behind, a
@@ -29,6 +30,8 @@ func (b *Bus) Request(ctx context.Context, subject string, in, out any) error {
 		defer cancel()
 		ctx = limit
 	}
+	ctx, end := b.refusals.watch(ctx, subject)
+	defer end()
 	reply, err := b.conn.RequestWithContext(ctx, subject, data)
 	if err != nil {
 		return b.unanswered(ctx, err)
@@ -54,12 +57,14 @@ func refusal(code string, reply *nats.Msg) *api.Error {
 // unanswered says why there was no reply.
 func (b *Bus) unanswered(ctx context.Context, err error) error {
 	switch {
+	case refused(ctx) != nil:
+		return api.Refuse(api.NotPermitted, "%s", refused(ctx))
 	case errors.Is(err, nats.ErrNoResponders):
 		return api.Refuse(api.Unavailable, "no worker serves the API; start one")
 	case errors.Is(context.Cause(ctx), context.Canceled):
 		return fmt.Errorf("request the API: %w", context.Cause(ctx))
 	case errors.Is(err, nats.ErrTimeout), errors.Is(err, context.DeadlineExceeded):
-		return api.Refuse(api.Unavailable, "no worker answered in time: try again; if it stays so, see a worker's log, and whether these credentials may ask")
+		return api.Refuse(api.Unavailable, "no worker answered in time: try again; if it stays so, see a worker's log, and whether these credentials may listen to their inbox")
 	default:
 		return api.Refuse(api.Unavailable, "NATS did not carry the request: %s", b.explain(err))
 	}

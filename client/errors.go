@@ -33,7 +33,7 @@ var (
 	ErrSuspended = errors.New("the provider refuses the application's registration")
 	// ErrNotFound: no such tenant, provider or link.
 	ErrNotFound = errors.New("no such link")
-	// ErrNotPermitted: the link is not the caller's to read.
+	// ErrNotPermitted: the link is not the caller's to read. NATS says so at once.
 	ErrNotPermitted = errors.New("the link is not the caller's to read")
 	// ErrUnavailable: no token in time. NATS or the workers are away, or the provider is.
 	ErrUnavailable = errors.New("no token could be had in time")

@@ -2,10 +2,12 @@ package client
 
 import (
 	"context"
+	"errors"
 	"regexp"
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
 )
 
@@ -19,11 +21,21 @@ func (c *Client) report(ctx context.Context, e *entry, d events.TokenExpired) {
 	trace := events.Trace{Traceparent: c.cfg.Tracing.inject(ctx)}
 	c.spawn(func() {
 		if err := c.publish(d, trace); err != nil {
-			e.unreported(d.Reason, d.Generation)
-			c.cfg.Log.Warn("report not stored", "tenant", d.Tenant, "provider", d.Provider, "link", d.Link,
-				"generation", d.Generation, "reason", d.Reason, "error", err)
+			c.unstored(e, d, err)
 		}
 	})
+}
+
+// unstored lets the next caller report. One that is not permitted to is not asked to
+// for a while: it waits for what others report.
+func (c *Client) unstored(e *entry, d events.TokenExpired, err error) {
+	log := c.cfg.Log.With("tenant", d.Tenant, "provider", d.Provider, "link", d.Link, "generation", d.Generation, "reason", d.Reason)
+	if errors.Is(err, bus.ErrNotPermitted) {
+		log.Error("these credentials may not report: dead bearers wait for somebody else's report", "error", err)
+		return
+	}
+	e.unreported(d.Reason, d.Generation)
+	log.Warn("report not stored", "error", err)
 }
 
 func (c *Client) publish(d events.TokenExpired, trace events.Trace) error {

@@ -78,11 +78,16 @@ func (g *guarded) as(t *testing.T, role string) string {
 // service is package client under a role's permissions.
 func (g *guarded) service(t *testing.T, role string, wait time.Duration) *client.Client {
 	t.Helper()
+	return g.connect(t, client.Config{Role: role, Wait: wait})
+}
+
+// connect is package client as the role that cfg names.
+func (g *guarded) connect(t *testing.T, cfg client.Config) *client.Client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	c, err := client.New(ctx, client.Config{
-		URL: g.as(t, role), Role: role, Name: role, JetStreamAPI: "$JS.CELL.API", PerLink: true, Wait: wait,
-	})
+	cfg.URL, cfg.Name, cfg.JetStreamAPI, cfg.PerLink = g.as(t, cfg.Role), cfg.Role, "$JS.CELL.API", true
+	c, err := client.New(ctx, cfg)
 	must(t, err)
 	t.Cleanup(func() { ends(t, c.Close) })
 	return c

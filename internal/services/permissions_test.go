@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -140,15 +140,51 @@ func TestEachRoleDoesItsWork(t *testing.T) {
 		t.Errorf("reader-a reported, and was given %+v, %v", next, err)
 	}
 	for _, role := range []string{"reader-b", "reporter", "subscriber"} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second) // of silence
-		if tok, err := g.service(t, role, patience).Link("op", "A").Token(ctx); err == nil {
-			t.Errorf("%s was given generation %d of A", role, tok.Generation)
+		if _, err := g.service(t, role, patience).Link("op", "A").Token(t.Context()); !errors.Is(err, client.ErrNotPermitted) {
+			t.Errorf("%s asked for the bearer of A: %v, want ErrNotPermitted", role, err)
 		}
-		cancel()
 	}
 	wantHeard(t, g.service(t, "subscriber", patience), "link-created A", "link-created B", "token-rotated A")
 	g.wantListed(t)
 	g.wantPassword(t)
+}
+
+// TestARefusalIsNoTimeOut: whoever may not is told so by the server's first word, and
+// does not wait as long as for workers that are away.
+func TestARefusalIsNoTimeOut(t *testing.T) {
+	t.Parallel()
+	g := newGuarded(t)
+	b, err := bus.Connect(t.Context(), bus.Config{URL: g.as(t, "reader-b"), Role: "reader-b"})
+	must(t, err)
+	defer ends(t, b.Close)
+	report, err := g.Report(events.TokenExpired{Address: g.links["A"].Address, Generation: 1, Reason: events.ReasonUnauthorized})
+	must(t, err)
+	if err := b.PublishInput(t.Context(), report); !errors.Is(err, bus.ErrNotPermitted) || !errors.Is(err, nats.ErrPermissionViolation) {
+		t.Errorf("reader-b reported A: %v, want ErrNotPermitted", err)
+	}
+	said := make(chan string, 100)
+	c := g.connect(t, client.Config{Role: "callback", Wait: patience, Log: slog.New(slog.NewTextHandler(saying{said}, nil))})
+	for i := range 2 {
+		if _, err := c.Link("op", "A").Refused(t.Context(), &client.Token{Generation: 1}, ""); !errors.Is(err, client.ErrNotPermitted) {
+			t.Errorf("the callback service waited for the next bearer of A: %v, want ErrNotPermitted", err)
+		}
+		for i == 0 && !strings.Contains(<-said, "may not report") { // with the report of the first
+		}
+	}
+	ends(t, c.Close)
+	for len(said) > 0 {
+		if line := <-said; strings.Contains(line, "may not report") {
+			t.Errorf("what is not permitted was tried again: %s", line)
+		}
+	}
+}
+
+// saying is a log whose lines a test waits for.
+type saying struct{ lines chan<- string }
+
+func (s saying) Write(line []byte) (int, error) {
+	s.lines <- string(line)
+	return len(line), nil
 }
 
 // wantListed has the callback service ask the API.
