@@ -55,9 +55,12 @@ func (l *lane) run() {
 		if n == 0 {
 			return
 		}
-		started, err := l.pull(n)
+		started, back, err := l.pull(n)
 		l.c.slots.cancel(n - started)
 		l.note(err)
+		if back == n { // a queue that only goes round is not worth the server's time
+			l.c.rest(l.c.bus.cfg.Budget.LockTTL / 100)
+		}
 		if l.c.slots.isPaused() {
 			l.closeSession() // the server forgets the request, and what it sent already goes back
 		}
@@ -79,11 +82,11 @@ func (l *lane) note(err error) {
 
 // pull makes one request and receives its messages until it is fulfilled, it
 // expires, or the consumer stops or pauses. started counts messages that took
-// their slot.
-func (l *lane) pull(n int) (started int, err error) {
-	back, ends := l.c.bus.comeback(), l.ends()
+// their slot, back those that were put back at a look.
+func (l *lane) pull(n int) (started, back int, err error) {
+	anew, ends := l.c.bus.comeback(), l.ends()
 	if err := l.ask(n); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	lost := time.NewTimer(2 * l.c.bus.cfg.Budget.Heartbeat)
 	defer lost.Stop()
@@ -92,26 +95,29 @@ func (l *lane) pull(n int) (started int, err error) {
 		case msg := <-l.msgs:
 			if l.control(msg) {
 				if over, err := l.heed(msg); over {
-					return started, err
+					return started, back, err
 				}
 				continue
 			}
 			received++
-			if l.c.take(msg, l.one) {
+			switch began, returned := l.c.take(msg, l.one); {
+			case began:
 				started++
+			case returned:
+				back++
 			}
-		case <-back: // the server has forgotten the request
+		case <-anew: // the server has forgotten the request
 			l.closeSession()
-			return started, nil
+			return started, back, nil
 		case <-lost.C: // the server answers every request, if only that it expired
-			return started, errUnanswered
+			return started, back, errUnanswered
 		case <-ends:
-			return started, nil
+			return started, back, nil
 		case <-l.c.stopping:
-			return started, nil
+			return started, back, nil
 		}
 	}
-	return started, nil
+	return started, back, nil
 }
 
 // ask sends a request that expires before it counts as lost.

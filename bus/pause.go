@@ -35,7 +35,7 @@ func (c *Consumer) One(ctx context.Context) (handled bool, err error) {
 	l.one, l.ends = mark, ctx.Done
 	defer l.closeSession()
 	for c.slots.reserveOne(ctx) {
-		started, err := l.pull(1)
+		started, _, err := l.pull(1)
 		c.slots.cancel(1 - started)
 		switch {
 		case err != nil:

@@ -44,22 +44,22 @@ func newDelivery(raw *nats.Msg) (*delivery, error) {
 func (d *delivery) respond(body []byte) error { return d.raw.Respond(body) }
 
 // take settles a message at a look, or starts its handler; started says that it
-// took the slot reserved for it.
-func (c *Consumer) take(raw *nats.Msg, one *one) (started bool) {
+// took the slot reserved for it, back that it only goes round.
+func (c *Consumer) take(raw *nats.Msg, one *one) (started, back bool) {
 	d, err := newDelivery(raw)
 	if err != nil {
 		c.log.Error("received what no consumer sends", "subject", raw.Subject, "error", err)
-		return false
+		return false, false
 	}
 	d.one = one
 	verdict, settled := c.peek(d)
 	if settled && verdict.Kind != inbox.KindDead {
 		c.answer(d, verdict)
-		return false
+		return false, verdict.Kind == inbox.KindLater
 	}
 	c.beats.add(d)
 	c.handlers.Go(func() { c.handle(d, verdict, settled) })
-	return true
+	return true, false
 }
 
 // handle waits for the slot, decides unless Peek did, and settles.

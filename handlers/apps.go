@@ -57,13 +57,14 @@ func (h *Handlers) admit(ctx context.Context, j *job) (admitted, inbox.Verdict, 
 	return ad, inbox.Verdict{}, true
 }
 
-// resting puts back what can only wait, before anything is locked or read for it:
-// thousands of links may be due at a provider that asked to be left alone.
+// resting puts back what can only wait, before anything is decoded, locked or read
+// for it: thousands of links may be due at a provider that asked to be left alone.
 func (h *Handlers) resting(a events.Address) (inbox.Verdict, bool) {
-	if h.Limits == nil {
+	p := h.Providers[a.Provider]
+	if h.Limits == nil || p == nil {
 		return inbox.Verdict{}, false
 	}
-	rest := h.Limits.Resting(h.Providers[a.Provider].Profile().AppOf(a.Provider))
+	rest := h.Limits.Resting(p.Profile().AppOf(a.Provider))
 	return inbox.Later(h.spread(rest)), rest > h.Budget.LockRenew
 }
 

@@ -14,14 +14,18 @@ type Dues struct{ h *Handlers }
 // Dues returns the handler of fired timers.
 func (h *Handlers) Dues() Dues { return Dues{h} }
 
-// Peek puts a due event back while the link is being handled by this process:
-// what it is due for may just be happening.
+// Peek puts a due event back while the link is being handled by this process, for
+// what it is due for may just be happening, and while its app is to be left alone.
 func (d Dues) Peek(m *inbox.Message) (inbox.Verdict, bool) {
 	a, err := d.h.Subjects.ParseDue(m.Subject)
-	if err != nil || !d.h.flights.busy(a) {
+	switch {
+	case err != nil:
 		return inbox.Verdict{}, false
+	case d.h.flights.busy(a):
+		return inbox.Later(d.h.Budget.LockRenew), true
+	default:
+		return d.h.resting(a)
 	}
-	return inbox.Later(d.h.Budget.LockRenew), true
 }
 
 // Handle reads the record, which alone says whether and for what the link is

@@ -13,7 +13,7 @@ import (
 
 // peekTokenExpired is the stale guard and the collapse (steps 1 and 2 of the order
 // of checks, ARCHITECTURE.md) for reports that carry the generation in a header,
-// as our publishers' do.
+// as our publishers' do. What is left and can only wait goes back unread.
 func (h *Handlers) peekTokenExpired(a events.Address, m *inbox.Message) (inbox.Verdict, bool) {
 	generation, ok := events.GenerationOf(m.Header)
 	if !ok {
@@ -28,7 +28,7 @@ func (h *Handlers) peekTokenExpired(a events.Address, m *inbox.Message) (inbox.V
 		h.Metrics.Stale.WithLabelValues(a.Provider, "collapsed").Inc()
 		return inbox.Done(), true
 	}
-	return inbox.Verdict{}, false
+	return h.resting(a)
 }
 
 func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
