@@ -19,6 +19,7 @@ type app struct {
 	Decided      decidedCmd      `cmd:"" name:"link-replacement-decided" help:"Decide on a replacement that is held."`
 	Logout       logoutCmd       `cmd:"" name:"logout-requested" help:"Ask to revoke a link at its provider and to clear it here."`
 	Watch        watchCmd        `cmd:"" help:"Print output events, one CloudEvent a line."`
+	Dead         deadCmd         `cmd:"" help:"Events that were given up."`
 	Validate     validateCmd     `cmd:"" help:"Check files of CloudEvents against the schemas."`
 }
 

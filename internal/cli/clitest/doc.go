@@ -15,6 +15,8 @@
 //	              worker: with the CloudEvent in a file, in which $CAUSE is the input's
 //	              id, or with a dead letter, where the file has but a reason and a field
 //	dump STREAM   write what a stream holds (IN, OUT, DEAD, KV_links) to $WORK/STREAM
+//	empty STREAM  purge a stream, as if all in it had aged out
+//	lose STREAM   delete a stream
 //	expand FILE   replace $VARIABLES in a file by their values
 //	exits CODE COMMAND...
 //	              run a command that must end with exactly this exit code

@@ -99,7 +99,7 @@ func reaction(ctx context.Context, b *bus.Bus, m *inbox.Message, text string) er
 	if err != nil {
 		return err
 	}
-	letter := bus.DeadLetter{Stream: m.Stream, Sequence: m.Sequence, Subject: m.Subject}
+	letter := bus.DeadLetter{Stream: m.Stream, Sequence: m.Sequence, Subject: m.Subject, Deliveries: 1, First: m.StoredAt, Last: m.StoredAt, Worker: "fake"}
 	if json.Unmarshal([]byte(text), &letter) == nil && letter.Reason != "" {
 		body, err := json.Marshal(letter)
 		if err == nil {
