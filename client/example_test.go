@@ -152,3 +152,58 @@ func ExampleClient_ServeCredentials() {
 	sessions.Keep("wso2", "L1", "ada", secret.New("what she typed")) // at login
 	sessions.Forget("wso2", "L1")                                    // at logout
 }
+
+// A link is cheap to name, and each call for the same one shares its state.
+func ExampleClient_Link() {
+	link := connected.Link("op", "L1")
+	fmt.Println(link.Address())
+}
+
+// A client for one link: its bearer on every request, and one more try where a 401
+// means that the bearer was dead.
+func ExampleLink_Client() {
+	bank := connected.Link("op", "L1").Client()
+	resp, err := bank.Get("https://api.bank.example/accounts")
+	if err == nil {
+		defer resp.Body.Close()
+	}
+}
+
+func ExampleOn() {
+	moved := client.On(func(_ context.Context, d client.Delivery, e events.LinkReplaced) error {
+		if e.Reason == "" {
+			return fmt.Errorf("%w: an event of no use to us", client.ErrPermanent) // no further try: a dead letter
+		}
+		return moveAccounts(e.Link, d.Key)
+	})
+	_ = connected.Subscribe(context.Background(), client.SubscribeConfig{Name: "moves"}, moved)
+}
+
+func moveAccounts(string, client.Key) error { return nil }
+
+// What this process has handled lately is not handled again, though its
+// acknowledgement was lost.
+func ExampleSeenInMemory() {
+	count := client.OnAny(func(context.Context, client.Delivery) error { return nil })
+	cfg := client.SubscribeConfig{Name: "counts", Seen: client.SeenInMemory(10_000)}
+	_ = connected.Subscribe(context.Background(), cfg, count)
+}
+
+// A subscription that nobody runs any more keeps its place until it is told to end.
+func ExampleClient_Unsubscribe() {
+	if err := connected.Unsubscribe(context.Background(), "prompts"); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// For libraries that want a whole token. It holds no refresh token.
+func ExampleToken_OAuth2() {
+	ctx := context.Background()
+	t, err := connected.Link("op", "L1").Token(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hc := oauth2.NewClient(ctx, oauth2.StaticTokenSource(t.OAuth2()))
+	hc.CloseIdleConnections()
+}
