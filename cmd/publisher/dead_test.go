@@ -26,6 +26,7 @@ type graveyard struct {
 	*bus.Bus
 	t        *testing.T
 	out, err bytes.Buffer
+	patience time.Duration
 }
 
 func newGraveyard(t *testing.T) *graveyard {
@@ -38,7 +39,7 @@ func newGraveyard(t *testing.T) *graveyard {
 	if _, err := b.Provision(t.Context(), bus.Plan{Providers: []string{"op"}}); err != nil {
 		t.Fatal(err)
 	}
-	return &graveyard{Bus: b, t: t}
+	return &graveyard{Bus: b, t: t, patience: time.Minute}
 }
 
 // store puts a message into its stream.
@@ -96,7 +97,7 @@ func (g *graveyard) inputs() uint64 {
 
 // retry retries all letters, with a log of the test's.
 func (g *graveyard) retry(ctx context.Context, log audit.Log) error {
-	run, all := audit.NewRun(log, time.Now, 5*time.Second), g.letters()
+	run, all := audit.NewRun(log, time.Now, g.patience), g.letters()
 	c := &cli.Common{JSON: true, IO: cli.IO{Out: &g.out, Err: &g.err}}
 	return retryAll(ctx, c, retrier{g.Bus, run, newLinkEntries(run, audit.DeadRetried, g.Names(), all)}, all)
 }
@@ -162,6 +163,7 @@ func TestALetterStaysUntilItsInputIsStored(t *testing.T) {
 	if _, err := g.JetStream().UpdateStream(t.Context(), full); err != nil {
 		t.Fatal(err)
 	}
+	g.patience = 300 * time.Millisecond
 	if err := g.retry(t.Context(), g); err == nil {
 		t.Error("retried into a full stream")
 	}

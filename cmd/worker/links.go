@@ -18,6 +18,7 @@ type linksCmd struct {
 	Import importCmd `cmd:"" help:"Import grants that were obtained elsewhere, one JSON object a line on standard input."`
 	List   listCmd   `cmd:"" help:"List links."`
 	Show   showCmd   `cmd:"" help:"Show one link, without its secrets."`
+	Revoke revokeCmd `cmd:"" help:"Ask the workers to revoke a link at its provider and to clear it here."`
 }
 
 // cell is an open store for the commands that look at links.

@@ -24,18 +24,25 @@ func (s *showCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
-	found, err := s.find(ctx, cell)
+	l, err := s.one(ctx, cell)
 	if err != nil {
 		return err
 	}
-	switch len(found) {
-	case 0:
-		return fmt.Errorf("%w: tenant %s has no link %s; `worker links list` shows what there is", cli.ErrBadInput, s.Tenant, s.Link)
-	case 1:
-		return show(c, found[0].Public())
-	default:
-		return fmt.Errorf("%w: several providers have a link %s; choose one with --provider", cli.ErrBadInput, s.Link)
+	return show(c, l.Public())
+}
+
+// one is the link that the command line names.
+func (s *showCmd) one(ctx context.Context, cell *cell) (links.Link, error) {
+	found, err := s.find(ctx, cell)
+	switch {
+	case err != nil:
+		return links.Link{}, err
+	case len(found) == 0:
+		return links.Link{}, fmt.Errorf("%w: tenant %s has no link %s; `worker links list` shows what there is", cli.ErrBadInput, s.Tenant, s.Link)
+	case len(found) > 1:
+		return links.Link{}, fmt.Errorf("%w: several providers have a link %s; choose one with --provider", cli.ErrBadInput, s.Link)
 	}
+	return found[0], nil
 }
 
 // find reads the links of this id where writes are decided.
