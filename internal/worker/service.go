@@ -15,6 +15,7 @@ func serviceSpec(h *handlers.Handlers) bus.ServiceSpec {
 		{Verb: api.VerbConsentBegin, Handle: api.Handler(h.ConsentBegin)},
 		{Verb: api.VerbStage, Handle: api.Handler(h.Stage)},
 		{Verb: api.VerbList, Handle: api.Handler(h.List)},
+		{Verb: api.VerbShow, HandleLink: api.LinkHandler(h.Show)},
 		{Verb: api.VerbToken, HandleLink: api.LinkHandler(h.Token), Waits: api.MaxWait},
 	}}
 }
