@@ -41,6 +41,9 @@ type ServiceSpec struct {
 	Endpoints     []Endpoint
 	// Slots bounds how many requests are handled at once. Zero means 16.
 	Slots int
+	// Answered, if set, is told of each answer: its verb, and "ok" or the code of the
+	// refusal. It must not block.
+	Answered func(verb, outcome string)
 }
 
 const (
@@ -57,6 +60,7 @@ type Service struct {
 	micro micro.Service
 	log   *slog.Logger
 	slots chan struct{}
+	told  func(verb, outcome string)
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -75,8 +79,11 @@ func (b *Bus) Serve(ctx context.Context, spec ServiceSpec) (*Service, error) {
 	if spec.Slots == 0 {
 		spec.Slots = apiSlots
 	}
+	if spec.Answered == nil {
+		spec.Answered = func(string, string) {}
+	}
 	s := &Service{
-		bus: b, log: b.log.With("service", spec.Name), slots: make(chan struct{}, spec.Slots),
+		bus: b, log: b.log.With("service", spec.Name), slots: make(chan struct{}, spec.Slots), told: spec.Answered,
 		stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
@@ -127,7 +134,7 @@ func (s *Service) take(e Endpoint, r micro.Request) {
 		if taken {
 			<-s.slots // those who come back from waiting need it
 		}
-		s.respond(r, nil, api.Refuse(api.Unavailable, "this worker stops: ask again"))
+		s.respond(e.Verb, r, nil, api.Refuse(api.Unavailable, "this worker stops: ask again"))
 		return
 	}
 	go func() {
@@ -160,7 +167,7 @@ func (s *Service) end() {
 func (s *Service) answer(e Endpoint, r micro.Request) {
 	c, err := e.call(s.bus.names.Subjects(), r)
 	if err != nil {
-		s.respond(r, nil, err)
+		s.respond(e.Verb, r, nil, err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(inbox.WithSlot(s.ctx, apiSlot(s.slots)), s.bus.cfg.Budget.AckWait+e.Waits)
@@ -173,7 +180,7 @@ func (s *Service) answer(e Endpoint, r micro.Request) {
 		s.log.Error("API request failed", "verb", e.Verb, c.about, "error", err)
 		err = api.Refuse(api.Unavailable, "the worker could not answer: try again, and see its log")
 	}
-	s.respond(r, reply, err)
+	s.respond(e.Verb, r, reply, err)
 }
 
 // handle turns a panic, whose value may hold anything, into an error.
@@ -190,14 +197,17 @@ func (s *Service) handle(ctx context.Context, c call) (reply []byte, err error) 
 // respond sends a reply, or an error in the manner of NATS services: its code and
 // message in headers, and as JSON. It does not go through r: that keeps statistics
 // of the answer, unguarded, for handlers that answer before they return.
-func (s *Service) respond(r micro.Request, reply []byte, err error) {
+func (s *Service) respond(verb string, r micro.Request, reply []byte, err error) {
+	outcome := "ok"
 	msg := nats.NewMsg(r.Reply())
 	msg.Data = reply
 	if e := new(api.Error); errors.As(err, &e) {
+		outcome = string(e.Code)
 		msg.Header.Set(micro.ErrorCodeHeader, string(e.Code))
 		msg.Header.Set(micro.ErrorHeader, e.Message)
 		msg.Data, _ = json.Marshal(e) // three texts
 	}
+	s.told(verb, outcome)
 	if msg.Subject == "" {
 		return // nobody asked for an answer
 	}

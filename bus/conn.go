@@ -79,6 +79,9 @@ func (b *Bus) comeback() <-chan struct{} {
 	return b.back
 }
 
+// Reconnects is how often the connection was lost and made again.
+func (b *Bus) Reconnects() uint64 { return b.conn.Stats().Reconnects }
+
 // Ready reports why this process cannot do its work now; nil means it can. It
 // asks nobody: it is called often.
 func (b *Bus) Ready() error {

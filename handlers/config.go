@@ -158,7 +158,7 @@ func New(cfg Config) (*Handlers, error) {
 	h := &Handlers{
 		Config: cfg, tenants: map[string]bool{}, rules: map[string]links.Rules{},
 		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), lockout: newLockout(), debts: newDebts(),
-		readings: newReadings(), readers: readers{leave: make(chan struct{})},
+		readings: newReadings(), readers: readers{leave: make(chan struct{}), shown: cfg.Metrics.Readers},
 	}
 	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known, Limit: cfg.Budget.Recovery}
 	for _, t := range cfg.Tenants {
@@ -167,6 +167,7 @@ func New(cfg Config) (*Handlers, error) {
 	for name, p := range cfg.Providers {
 		h.rules[name] = RulesOf(p.Profile(), p.Deadline(), cfg.Budget)
 	}
+	cfg.Metrics.zero(cfg.Providers)
 	return h, nil
 }
 

@@ -128,11 +128,12 @@ func (h *Handlers) exchange(ctx context.Context, j *flowJob, s consents.Stored) 
 		return h.flowNotWritten(j, err)
 	}
 	h.Probe.at(StepPresent, Before, j.addr)
+	sent := h.Clock()
 	outcome := p.Exchange(context.WithoutCancel(ctx), providers.CodeRequest{
 		Code: j.callback.code, Verifier: secrets.Verifier, RedirectURI: s.Flow.RedirectURI, Deadline: deadline,
 	})
 	h.Probe.at(StepPresent, After, j.addr)
-	h.observe(j.job, links.Claim{Attempt: attempt}, outcome)
+	h.observe(j.job, links.Claim{Attempt: attempt}, outcome, h.Clock().Sub(sent))
 	return h.concludeExchange(ctx, j, next, outcome)
 }
 

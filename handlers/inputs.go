@@ -28,14 +28,6 @@ func (in Inputs) Peek(m *inbox.Message) (inbox.Verdict, bool) {
 
 // Handle decodes, validates and performs an input.
 func (in Inputs) Handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
-	v := in.handle(ctx, m)
-	if v.Kind == inbox.KindDead {
-		in.h.Metrics.Refused.WithLabelValues(v.Reason).Inc()
-	}
-	return v
-}
-
-func (in Inputs) handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 	a, name, err := in.h.Subjects.ParseIn(m.Subject)
 	if err != nil {
 		return dead(err)

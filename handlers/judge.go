@@ -79,6 +79,12 @@ func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next
 		written.Revision, err = h.Store.Update(ctx, written.Link, stored.Revision)
 		return err
 	})
+	switch {
+	case err == nil:
+		h.Metrics.ended(stored.Link, written.Link)
+	case errors.Is(err, links.ErrConflict):
+		h.Metrics.Conflicts.WithLabelValues(next.Provider, string(s)).Inc()
+	}
 	return written, err
 }
 

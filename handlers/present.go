@@ -53,9 +53,10 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	}
 	j.intent = &intent
 	h.Probe.at(StepPresent, Before, j.addr)
+	sent := h.Clock()
 	outcome := p.Refresh(context.WithoutCancel(ctx), request)
 	h.Probe.at(StepPresent, After, j.addr)
-	h.observe(j, claim, outcome)
+	h.observe(j, claim, outcome, h.Clock().Sub(sent))
 	if outcome.Class == providers.OK { // saved before anybody hears of it
 		defer h.outcome(ctx, j, ad, request, outcome)
 	} else {
@@ -101,12 +102,13 @@ func (h *Handlers) notIntended(j *job, c links.Claim, err error) (inbox.Verdict,
 	return h.notWritten(j, err)
 }
 
-func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome) {
+func (h *Handlers) observe(j *job, c links.Claim, o providers.Outcome, took time.Duration) {
 	presented := h.Metrics.Presentations
 	if j.cause == events.CauseReconsent {
 		presented = h.Metrics.Codes
 	}
 	presented.WithLabelValues(j.addr.Provider, o.Class.String()).Inc()
+	h.Metrics.Calls.WithLabelValues(j.addr.Provider, o.Class.String()).Observe(took.Seconds())
 	log := h.logger(j.addr).With("generation", c.Generation, "attempt", c.Attempt, "class", o.Class.String(),
 		"reach", o.Reach.String(), "status", o.Status, "code", o.Code)
 	switch o.Class {

@@ -39,11 +39,14 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 	if err != nil {
 		return err
 	}
+	seen := newCensus()
 	open := time.Time{} // the oldest record left unsettled
 	err = r.scanner.List(ctx, events.Address{}, func(s links.Stored) bool {
+		seen.see(s.Link, r.h.Clock().Add(-r.h.Budget.Recovery))
 		if full || !s.StoredAt.Before(r.watermark) {
-			if !r.settle(ctx, s) && (open.IsZero() || s.StoredAt.Before(open)) {
-				open = s.StoredAt
+			if !r.settle(ctx, s) {
+				seen.open[s.Link.Provider]++
+				open = oldest(open, s.StoredAt)
 			}
 		}
 		await(ctx, nil, r.Pace)
@@ -52,11 +55,20 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}
+	r.h.Metrics.Scans.show(seen, r.h.Clock(), r.h.Providers)
 	r.watermark, r.open = start, !open.IsZero()
 	if !open.IsZero() && open.Before(start) {
 		r.watermark = open
 	}
 	return nil
+}
+
+// oldest is the earlier of two times; the zero time is none.
+func oldest(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Open says that the last scan left something unsettled: scan again after a patience.
@@ -95,6 +107,7 @@ func overdue(l links.Link, then time.Time) bool {
 // not cut it short: an intent whose reply is not waited for is a link in doubt.
 func (r *Reconciler) wake(ctx context.Context, l links.Link) bool {
 	r.h.logger(l.Address).Info("a link was left open; taking it up", "status", l.Status, "due", l.Due)
+	r.h.Metrics.Scans.TakenUp.WithLabelValues(l.Provider).Inc()
 	v := r.h.due(context.WithoutCancel(ctx), &job{
 		addr: l.Address, storedAt: r.h.Clock(), cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
 	})

@@ -106,7 +106,9 @@ func (h *Handlers) awaitNews(ctx context.Context, j *job) (v inbox.Verdict, sett
 	if v, settled = h.stale(ctx, j); settled {
 		return v, true
 	}
+	since := h.Clock()
 	inbox.Waiting(ctx, func() { await(ctx, news.stored, h.Budget.LockWait) })
+	h.Metrics.LockWaits.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(since).Seconds())
 	return h.stale(ctx, j)
 }
 

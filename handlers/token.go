@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/apps"
 	"github.com/regrant/regrant/events"
@@ -22,6 +24,7 @@ const maxReaders = 10_000
 // readers are those who wait for a bearer.
 type readers struct {
 	waiting atomic.Int64
+	shown   prometheus.Gauge
 	leave   chan struct{} // closed: nobody waits any more
 	once    sync.Once
 }
@@ -32,6 +35,8 @@ func (r *readers) aside(ctx context.Context, wait func()) (admitted bool) {
 	if r.waiting.Add(1) > maxReaders {
 		return false
 	}
+	r.shown.Inc()
+	defer r.shown.Dec()
 	inbox.Waiting(ctx, wait)
 	return true
 }

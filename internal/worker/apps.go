@@ -115,7 +115,7 @@ func (w *Worker) watchApps(ctx context.Context, c config.Config) error {
 	w.gates = newGates(ctx)
 	w.apps, err = apps.Start(ctx, apps.Config{
 		Apps: appNames(c), Worker: w.id, Store: store, Budget: c.Budget(), Log: w.log,
-		Changed: w.gates.changed, Probing: w.gates.probe,
+		Changed: w.gates.changed, Probing: w.gates.probe, Breaker: w.counters.broke,
 	})
 	if err != nil {
 		return fmt.Errorf("state of the apps: %w", err)

@@ -10,8 +10,8 @@ import (
 const serviceVersion = "1.0.0"
 
 // serviceSpec lists what services may ask of the workers.
-func serviceSpec(h *handlers.Handlers) bus.ServiceSpec {
-	return bus.ServiceSpec{Name: "regrant", Version: serviceVersion, Endpoints: []bus.Endpoint{
+func serviceSpec(h *handlers.Handlers, c *counters) bus.ServiceSpec {
+	return bus.ServiceSpec{Name: "regrant", Version: serviceVersion, Answered: c.answered, Endpoints: []bus.Endpoint{
 		{Verb: api.VerbConsentBegin, Handle: api.Handler(h.ConsentBegin)},
 		{Verb: api.VerbStage, Handle: api.Handler(h.Stage)},
 		{Verb: api.VerbList, Handle: api.Handler(h.List)},

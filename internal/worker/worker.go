@@ -39,6 +39,8 @@ type Options struct {
 	Log *slog.Logger
 	// Registry takes the metrics; nil: none are registered.
 	Registry prometheus.Registerer
+	// Version of the program, for regrant_build_info.
+	Version string
 	// Probe is for tests: see handlers.Probe.
 	Probe handlers.Probe
 }
@@ -58,6 +60,7 @@ type Worker struct {
 	limits    *limits.Limiter
 	gates     *gates
 	handlers  *handlers.Handlers
+	counters  *counters
 	service   *bus.Service
 	probe     handlers.Probe
 	consumers []*bus.Consumer
@@ -98,6 +101,7 @@ func Start(ctx context.Context, o Options) (w *Worker, err error) {
 			w = nil
 		}
 	}()
+	w.counters = newCounters(o)
 	if err := w.connect(ctx, o); err != nil {
 		return w, err
 	}
@@ -131,6 +135,7 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	if w.redis, err = locks.Dial(c.Redis.URL, c.Budget()); err != nil {
 		return fmt.Errorf("%w: redis.url: %w", config.ErrConfig, err)
 	}
+	w.redis.AddHook(redisErrors{w.counters.redis})
 	w.locks = locks.New(w.redis, locks.Config{Worker: w.id, Budget: c.Budget(), Prefix: c.NATS.Prefix, Log: w.log})
 	w.limits = limits.New(w.redis, limits.Config{Worker: w.id, Prefix: c.NATS.Prefix, Budget: c.Budget(), Log: w.log})
 	w.spool, err = spool.Open(filepath.Join(c.DataDir, "spool"), w.id)
@@ -188,10 +193,13 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
-	if w.service, err = w.bus.Serve(background, serviceSpec(w.handlers)); err != nil {
+	if w.service, err = w.bus.Serve(background, serviceSpec(w.handlers, w.counters)); err != nil {
 		return err
 	}
 	b := o.Config.Budget()
+	if o.Registry != nil {
+		o.Registry.MustRegister(&scrape{w: w, apps: appNames(o.Config), now: time.Now})
+	}
 	w.background.Go(func() { w.adoptEvery(background, b.Adopt) })
 	w.background.Go(func() { w.reconcile(background, b.Patience) })
 	return nil
@@ -202,8 +210,8 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 func (w *Worker) consume(ctx context.Context, provider, app string, slots int) error {
 	names := w.bus.Names()
 	for _, spec := range []bus.ConsumerSpec{
-		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs(), Settled: w.acked(inputOf)},
-		{Stream: names.Timer(), Durable: names.DueConsumer(provider), Slots: slots, Handler: w.handlers.Dues(), Settled: w.acked(events.Subjects.ParseDue)},
+		{Stream: names.In(), Durable: names.WorkerConsumer(provider), Slots: slots, Handler: w.handlers.Inputs(), Settled: w.settled(provider, inputOf)},
+		{Stream: names.Timer(), Durable: names.DueConsumer(provider), Slots: slots, Handler: w.handlers.Dues(), Settled: w.settled(provider, events.Subjects.ParseDue)},
 	} {
 		c, err := w.bus.Consume(context.WithoutCancel(ctx), spec)
 		if err != nil {
