@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas model model-quick crashpoints safeguards services demo bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services demo bench ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ schemas: ## JSON Schemas, AsyncAPI document, Go types and golden events agree
 	$(GO) test -count=1 ./schemas/ ./events/
 	$(GO) build -o bin/publisher ./cmd/publisher
 	for f in events/testdata/*.json; do bin/publisher validate "$$f" >/dev/null || exit 1; done
+
+alerts: ## the alert rules load, and fire when they should (needs promtool)
+	promtool check rules deploy/prometheus/alerts.yaml
+	promtool test rules deploy/prometheus/alerts_test.yaml
 
 model: ## check the protocol's model, all of it (8 minutes; needs spin and gcc)
 	sh docs/model/check.sh
