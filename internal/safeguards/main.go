@@ -6,7 +6,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,22 +24,27 @@ func main() {
 	defer stop()
 	only := flag.String("only", "", "take out only the safeguards whose name contains this")
 	short := flag.Bool("short", false, "leave out those whose test needs a NATS server")
+	sample := flag.Int("sample", 0, "take out only so many, which -draw chooses")
+	draw := flag.String("draw", "", "any text, such as a commit: the same text draws the same sample")
 	flag.Parse()
-	if err := run(ctx, os.Stdout, *only, *short); err != nil {
+	chosen := choose(*only, *short)
+	if *sample > 0 {
+		chosen = drawn(chosen, *sample, *draw)
+	}
+	if err := run(ctx, os.Stdout, chosen); err != nil {
 		fmt.Fprintln(os.Stderr, "safeguards:", err)
 		os.Exit(1)
 	}
 }
 
 // run takes out each safeguard and prints a table in Markdown.
-func run(ctx context.Context, out io.Writer, only string, short bool) error {
+func run(ctx context.Context, out io.Writer, chosen []mutation) error {
 	dir, err := os.MkdirTemp("", "safeguards-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	_, _ = fmt.Fprint(out, "| safeguard | step of the model | without it fails | seconds |\n|---|---|---|---|\n")
-	chosen := choose(only, short)
 	if err := intact(ctx, chosen); err != nil {
 		return err
 	}
@@ -90,6 +97,15 @@ func choose(only string, short bool) []mutation {
 	return slices.DeleteFunc(slices.Clone(mutations), func(m mutation) bool {
 		return !strings.Contains(m.name, only) || short && m.pkg == busPkg
 	})
+}
+
+// drawn is a sample: each commit's CI sees a few of them out, and its log tells which.
+func drawn(from []mutation, n int, text string) []mutation {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, text)
+	random := rand.New(rand.NewPCG(h.Sum64(), 0))
+	random.Shuffle(len(from), func(i, j int) { from[i], from[j] = from[j], from[i] })
+	return from[:min(n, len(from))]
 }
 
 // intact makes sure that the tests pass with every safeguard in its place.
