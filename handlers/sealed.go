@@ -117,3 +117,9 @@ func changed(was, is map[string]json.RawMessage) []string {
 	slices.Sort(names)
 	return names
 }
+
+// TokensOpen says whether these keys open a link's tokens. It reveals nothing of them.
+func TokensOpen(s Sealer, l links.Link) error {
+	_, err := s.Open(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
+	return err
+}

@@ -26,8 +26,10 @@ var errHeld = errors.New("lock is held")
 type flock struct{ file *os.File }
 
 // tryFlock makes the file where it is missing and locks it, or answers errHeld.
-func tryFlock(path string) (*flock, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+func tryFlock(path string) (*flock, error) { return flockFile(path, os.O_RDWR|os.O_CREATE) }
+
+func flockFile(path string, mode int) (*flock, error) {
+	file, err := os.OpenFile(path, mode, 0o600)
 	if err != nil {
 		return nil, err
 	}

@@ -25,12 +25,14 @@ import (
 )
 
 type runCmd struct {
-	RedisURL      string        `name:"redis-url" help:"Lock server, in any form that go-redis reads; left out: embedded." placeholder:"URL"`
-	DataDir       string        `help:"Directory of the spool and of what is embedded." type:"path" placeholder:"DIR"`
-	HTTPAddr      string        `name:"http-addr" help:"Serve /livez, /readyz and /metrics here." placeholder:"HOST:PORT"`
-	EmbeddedNATS  string        `name:"embedded-nats" help:"Address of the embedded NATS server." placeholder:"HOST:PORT"`
-	EmbeddedRedis string        `name:"embedded-redis" help:"Address of the embedded lock server." placeholder:"HOST:PORT"`
-	LockTTL       time.Duration `name:"lock-ttl" help:"The one number behind all protocol times; the same for all workers of a cell (10s)." placeholder:"10s"`
+	RedisURL       string `name:"redis-url" help:"Lock server, in any form that go-redis reads; left out: embedded." placeholder:"URL"`
+	DataDir        string `help:"Directory of the spool and of what is embedded." type:"path" placeholder:"DIR"`
+	HTTPAddr       string `name:"http-addr" help:"Serve /livez, /readyz and /metrics here." placeholder:"HOST:PORT"`
+	EmbeddedNATS   string `name:"embedded-nats" help:"Address of the embedded NATS server." placeholder:"HOST:PORT"`
+	EmbeddedRedis  string `name:"embedded-redis" help:"Address of the embedded lock server." placeholder:"HOST:PORT"`
+	RequireDurable bool   `help:"Refuse to start unless it is proven that NATS has on disk what it confirmed."`
+	proofFlags
+	LockTTL time.Duration `name:"lock-ttl" help:"The one number behind all protocol times; the same for all workers of a cell (10s)." placeholder:"10s"`
 }
 
 func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
@@ -66,14 +68,27 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return work(ctx, worker.Options{Config: cfg, Keys: keys, Log: log, Registry: registry, Probe: probe()}, registry)
+	return work(ctx, worker.Options{Config: cfg, Keys: keys, Log: log, Registry: registry, Probe: probe()}, registry, func() error { return r.requireDurable(ctx, parts, log) })
+}
+
+// requireDurable looks at the configured servers, and at what this process brings.
+func (r *runCmd) requireDurable(ctx context.Context, p *parts, log *slog.Logger) error {
+	if !r.RequireDurable {
+		return nil
+	}
+	cfg, proof := p.cfg, r.proof()
+	proof.Embedded = p.nats != nil && p.nats.SyncAlways()
+	if p.redis != nil {
+		cfg.Redis.URL = "" // our own promises nothing, and nothing rests on it
+	}
+	return requireDurable(ctx, proof, cfg, log)
 }
 
 var errStarting = errors.New("starting: NATS was not reached yet")
 
-// work runs a worker until ctx ends. Probes are answered before NATS is reached,
-// which may take as long as it likes: alive, and not ready.
-func work(ctx context.Context, o worker.Options, metrics prometheus.Gatherer) (err error) {
+// work runs a worker until ctx ends, if check lets it. Probes are answered before NATS
+// is reached, which may take as long as it likes: alive, and not ready.
+func work(ctx context.Context, o worker.Options, metrics prometheus.Gatherer, check func() error) (err error) {
 	var started atomic.Pointer[worker.Worker]
 	if addr := o.Config.HTTPAddr; addr != "" {
 		endpoint, err := worker.Serve(addr, metrics, func() error {
@@ -88,7 +103,10 @@ func work(ctx context.Context, o worker.Options, metrics prometheus.Gatherer) (e
 		defer func() { err = errors.Join(err, endpoint.Close(context.WithoutCancel(ctx))) }()
 		o.Log.Info("serving", "http", endpoint.Addr())
 	}
-	w, err := worker.Start(ctx, o)
+	var w *worker.Worker
+	if err = check(); err == nil {
+		w, err = worker.Start(ctx, o)
+	}
 	if err != nil && ctx.Err() != nil {
 		o.Log.Info("told to end before the worker was ready", "err", err)
 		return nil

@@ -152,21 +152,21 @@ func TestProbesAreAnsweredWhileNATSIsAway(t *testing.T) {
 	}
 }
 
-func runUntilReady(t *testing.T, file string) string {
+func runUntilReady(t *testing.T, file string, flags ...string) string {
 	t.Helper()
-	return runWhileReady(t, file, func(string) {})
+	return runWhileReady(t, file, func(string) {}, flags...)
 }
 
 // runWhileReady runs a worker, calls then with what it has said once it is
 // ready, and tells it to end.
-func runWhileReady(t *testing.T, file string, then func(said string)) string {
+func runWhileReady(t *testing.T, file string, then func(said string), flags ...string) string {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	out := watchFor("worker ready")
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{"run", "--config", file, "--http-addr", "127.0.0.1:0"}, cli.IO{In: strings.NewReader(""), Out: out, Err: out})
+		code <- run(ctx, append([]string{"run", "--config", file, "--http-addr", "127.0.0.1:0"}, flags...), cli.IO{In: strings.NewReader(""), Out: out, Err: out})
 	}()
 	select {
 	case <-out.seen:

@@ -36,6 +36,9 @@ const (
 // ErrBadInput marks errors that the caller mends by other flags or other input.
 var ErrBadInput = errors.New("bad input")
 
+// ErrUnsafe marks errors that keep a command from doing what could break a guarantee.
+var ErrUnsafe = errors.New("unsafe")
+
 // IO is where a command reads and writes.
 type IO struct {
 	In       io.Reader
@@ -173,7 +176,7 @@ func Code(err error) int {
 		return NotPermitted
 	case errors.Is(err, ErrBadInput), errors.Is(err, config.ErrConfig), errors.Is(err, bus.ErrMisconfigured), errors.Is(err, bus.ErrUnknownProvider), errors.As(err, &invalid):
 		return BadInput
-	case errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization), errors.Is(err, os.ErrPermission):
+	case errors.Is(err, ErrUnsafe), errors.Is(err, nats.ErrPermissionViolation), errors.Is(err, nats.ErrAuthorization), errors.Is(err, os.ErrPermission):
 		return NotPermitted
 	default:
 		return Failed

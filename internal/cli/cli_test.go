@@ -37,6 +37,7 @@ func TestExitCodes(t *testing.T) {
 		{api.Refuse(api.Invalid, "user: is missing"), cli.BadInput},
 		{api.Refuse(api.NotPermitted, "the link is another user's"), cli.NotPermitted},
 		{api.Refuse(api.Unavailable, "no worker"), cli.Failed},
+		{cli.ErrUnsafe, cli.NotPermitted},
 		{nats.ErrAuthorization, cli.NotPermitted},
 		{nats.ErrPermissionViolation, cli.NotPermitted},
 		{os.ErrPermission, cli.NotPermitted},

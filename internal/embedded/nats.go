@@ -32,6 +32,10 @@ type NATSConfig struct {
 	Log *slog.Logger
 }
 
+// DurableName is what a server with SyncAlways calls itself, so that commands of other
+// processes know it for ours.
+const DurableName = "regrant-embedded-durable"
+
 // NATS is a running server. Its methods are safe for concurrent use.
 type NATS struct {
 	srv   *server.Server
@@ -75,7 +79,12 @@ func (c NATSConfig) options() *server.Options {
 	if host == "" {
 		host = "127.0.0.1"
 	}
+	name := ""
+	if c.SyncAlways {
+		name = DurableName
+	}
 	return &server.Options{
+		ServerName: name,
 		Host:       host,
 		Port:       c.Port,
 		JetStream:  true,
