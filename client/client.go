@@ -40,7 +40,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{cfg: cfg, bus: b, subjects: b.Names().Subjects(), table: newTable(cfg.Links)}
-	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
+	c.ctx, c.cancel = context.WithCancelCause(context.Background()) // what is done later belongs to no span of ctx
 	c.feed = newFeed(c)
 	c.tasks.Go(c.feed.run)
 	return c, nil

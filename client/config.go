@@ -2,7 +2,6 @@ package client
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -54,37 +53,13 @@ type Config struct {
 	// it does, unless a Bearer challenge names an error other than invalid_token.
 	// It must not read the body.
 	Dead func(*http.Response) bool
-	// Tracing carries W3C trace contexts; its zero value carries none.
+	// Tracing carries W3C trace contexts and tells of spans; its zero value does neither.
 	Tracing Tracing
 
 	// Now is the clock by which expiry is judged. nil means time.Now.
 	Now func() time.Time
 	// Log receives what happens behind the caller's back. nil discards it.
 	Log *slog.Logger
-}
-
-// Tracing connects a service's tracer with the traceparent of events, without this
-// package knowing which tracer. Both functions may be nil.
-type Tracing struct {
-	// Inject is the traceparent of a context, empty for none. A report carries that of
-	// the request which was refused.
-	Inject func(context.Context) string
-	// Extract puts an event's traceparent into its handler's context.
-	Extract func(ctx context.Context, traceparent string) context.Context
-}
-
-func (t Tracing) inject(ctx context.Context) string {
-	if t.Inject == nil {
-		return ""
-	}
-	return t.Inject(ctx)
-}
-
-func (t Tracing) extract(ctx context.Context, traceparent string) context.Context {
-	if t.Extract == nil || traceparent == "" {
-		return ctx
-	}
-	return t.Extract(ctx, traceparent)
 }
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)

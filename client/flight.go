@@ -30,8 +30,10 @@ type flight struct {
 }
 
 // await joins the flight for a link, or begins one, and waits for its end.
-func (c *Client) await(ctx context.Context, e *entry) (*Token, error) {
-	f := c.join(e)
+func (c *Client) await(ctx context.Context, e *entry) (_ *Token, err error) {
+	ctx, end := c.cfg.Tracing.start(ctx, Operation{Name: "await token", Address: e.address})
+	defer func() { end(failed(err)) }()
+	f := c.join(ctx, e)
 	select {
 	case <-f.done:
 		return f.token, f.err
@@ -40,8 +42,9 @@ func (c *Client) await(ctx context.Context, e *entry) (*Token, error) {
 	}
 }
 
-// join is the flight that asks for what the entry needs, begun if there is none.
-func (c *Client) join(e *entry) *flight {
+// join is the flight that asks for what the entry needs, begun if there is none. What
+// it reports on the way belongs to the trace of whoever began it.
+func (c *Client) join(ctx context.Context, e *entry) *flight {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.failed != nil && c.cfg.Now().Before(e.failedUntil) {
@@ -51,7 +54,8 @@ func (c *Client) join(e *entry) *flight {
 		return e.flight
 	}
 	f := &flight{floor: e.floor, done: make(chan struct{})}
-	if !c.spawn(func() { c.fly(e, f) }) {
+	traceparent := c.cfg.Tracing.inject(ctx)
+	if !c.spawn(func() { c.fly(e, f, traceparent) }) {
 		return landed(ErrClosed)
 	}
 	e.flight = f
@@ -66,8 +70,8 @@ func landed(err error) *flight {
 }
 
 // fly asks until there is an answer or Wait is over. Whoever began it may have left.
-func (c *Client) fly(e *entry, f *flight) {
-	ctx, cancel := context.WithTimeout(c.ctx, c.cfg.Wait)
+func (c *Client) fly(e *entry, f *flight, traceparent string) {
+	ctx, cancel := context.WithTimeout(c.cfg.Tracing.extract(c.ctx, traceparent), c.cfg.Wait)
 	defer cancel()
 	defer close(f.done)
 	c.feed.want(e.address) // first: what is announced from now on is not missed

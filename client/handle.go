@@ -65,12 +65,6 @@ func (s *subscription) once(d *Delivery) error {
 
 // call turns a panic, whose value may hold anything, into an error.
 func (s *subscription) call(d Delivery) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("handler panicked", "event", d.Key.ID, "panic", panicText(r), "stack", string(debug.Stack()))
-			err = errors.New("the handler panicked: see the log")
-		}
-	}()
 	r, ok := s.routes[d.Name]
 	if !ok {
 		r = s.routes[""]
@@ -78,7 +72,15 @@ func (s *subscription) call(d Delivery) (err error) {
 	if r.do == nil {
 		return nil // the subscription's filter was wider before
 	}
-	return r.do(s.client.cfg.Tracing.extract(s.ctx, d.Trace.Traceparent), d)
+	ctx, end := s.client.cfg.Tracing.handling(s.ctx, d)
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("handler panicked", "event", d.Key.ID, "panic", panicText(r), "stack", string(debug.Stack()))
+			err = errors.New("the handler panicked: see the log")
+		}
+		end(failed(err))
+	}()
+	return r.do(ctx, d)
 }
 
 func panicText(r any) string {

@@ -47,7 +47,7 @@ func (l *Link) look(ctx context.Context) (*Token, error) {
 		l.client.report(ctx, e, events.TokenExpired{Address: l.address, Generation: do.generation, Reason: do.report})
 	}
 	if do.ask {
-		l.client.join(e)
+		l.client.join(ctx, e)
 	}
 	if do.serve != nil {
 		return do.serve, nil

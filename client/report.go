@@ -18,12 +18,18 @@ func (c *Client) report(ctx context.Context, e *entry, d events.TokenExpired) {
 	if !e.mayReport(d.Reason, d.Generation, c.cfg.Now()) {
 		return
 	}
+	ctx, end := c.cfg.Tracing.start(ctx, Operation{Name: "send token-expired", Kind: KindSend, Address: d.Address, Generation: d.Generation})
 	trace := events.Trace{Traceparent: c.cfg.Tracing.inject(ctx)}
-	c.spawn(func() {
-		if err := c.publish(d, trace); err != nil {
+	began := c.spawn(func() {
+		err := c.publish(d, trace)
+		if err != nil {
 			c.unstored(e, d, err)
 		}
+		end(failed(err))
 	})
+	if !began {
+		end(failed(ErrClosed))
+	}
 }
 
 // unstored lets the next caller report. One that is not permitted to is not asked to

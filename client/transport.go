@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -49,11 +50,23 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || !t.dead(resp) {
 		return resp, err
 	}
-	next, err := t.renew(r, resp, token)
+	return t.refused(r, resp, token)
+}
+
+// refused goes on from a 401 for a dead token. All of it is one span below the
+// request's.
+func (t *transport) refused(r *http.Request, resp *http.Response, token *Token) (_ *http.Response, err error) {
+	ctx, end := t.start(r.Context(), "renew token", token)
+	defer func() { end(failed(err)) }()
+	next, err := t.renew(ctx, r, resp, token)
 	if next == nil || err != nil {
 		return resp401(resp, err)
 	}
-	return t.again(r, resp, next)
+	return t.again(ctx, r, resp, next)
+}
+
+func (t *transport) start(ctx context.Context, name string, token *Token) (context.Context, func(failed string)) {
+	return t.link.client.cfg.Tracing.start(ctx, Operation{Name: name, Address: t.link.address, Generation: token.Generation})
 }
 
 // send is one request with a token. The caller's request stays as it is, and the
@@ -79,13 +92,13 @@ func (t *transport) dead(resp *http.Response) bool {
 
 // renew reports the token that a request was refused with, and waits for the next
 // one if that request can be sent again. Neither: the 401 is the answer.
-func (t *transport) renew(r *http.Request, refused *http.Response, token *Token) (*Token, error) {
+func (t *transport) renew(ctx context.Context, r *http.Request, refused *http.Response, token *Token) (*Token, error) {
 	code := bearerError(refused.Header)
 	if !replayable(r) {
-		_, err := t.link.refuse(r.Context(), token, code)
+		_, err := t.link.refuse(ctx, token, code)
 		return nil, err
 	}
-	next, err := t.link.Refused(r.Context(), token, code)
+	next, err := t.link.Refused(ctx, token, code)
 	if err != nil && errors.Is(err, ErrUnavailable) && r.Context().Err() == nil {
 		t.link.client.cfg.Log.Warn("refused, and no new token in time", "tenant", t.link.address.Tenant,
 			"provider", t.link.address.Provider, "link", t.link.address.Link, "generation", token.Generation, "error", err)
@@ -96,18 +109,29 @@ func (t *transport) renew(r *http.Request, refused *http.Response, token *Token)
 
 // again sends the request once more. A token that is refused at once is reported
 // too; waiting for a third is left to the next request.
-func (t *transport) again(r *http.Request, refused *http.Response, token *Token) (*http.Response, error) {
+func (t *transport) again(ctx context.Context, r *http.Request, refused *http.Response, token *Token) (*http.Response, error) {
 	discard(refused) // its connection is the one to use
 	body, err := fresh(r)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.send(r, body, token)
+	resp, err := t.retry(ctx, r, body, token)
 	if err == nil && t.dead(resp) {
-		if _, err := t.link.refuse(r.Context(), token, bearerError(resp.Header)); err != nil {
+		if _, err := t.link.refuse(ctx, token, bearerError(resp.Header)); err != nil {
 			return resp401(resp, err)
 		}
 	}
+	return resp, err
+}
+
+// retry sends under a span of its own, so that a base that traces puts its span below.
+func (t *transport) retry(ctx context.Context, r *http.Request, body io.ReadCloser, token *Token) (*http.Response, error) {
+	ctx, end := t.start(ctx, "retry", token)
+	resp, err := t.send(r.WithContext(ctx), body, token)
+	if resp != nil {
+		resp.Request = r
+	}
+	end(failed(err))
 	return resp, err
 }
 

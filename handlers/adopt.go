@@ -9,6 +9,7 @@ import (
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/spool"
+	"github.com/regrant/regrant/tracing"
 )
 
 // Adopt finishes the answers that dead workers left in their spools on this
@@ -44,7 +45,10 @@ func (h *Handlers) adopt(ctx context.Context, entry spool.Entry) error {
 	}
 	s.answer = answer
 	h.logger(s.Address).Info("an answer was found in the spool; it is committed now", "attempt", s.Attempt, "generation", s.Generation)
-	return h.settle(ctx, s)
+	ctx, span := h.traceAdopted(ctx, s)
+	err = h.settle(ctx, s)
+	span.End(tracing.Unless(err, "not_committed"))
+	return err
 }
 
 func (h *Handlers) openSaved(s saved) (*providers.Answer, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/regrant/regrant/seal"
 	"github.com/regrant/regrant/secret"
 	"github.com/regrant/regrant/spool"
+	"github.com/regrant/regrant/tracing"
 )
 
 // Provider is what a handler asks of a configured provider; *providers.Provider is one.
@@ -112,6 +113,8 @@ type Config struct {
 	Clock      func() time.Time
 	StoreClock func(context.Context) (time.Time, error)
 	Log        *slog.Logger
+	// Tracer takes the spans; its zero value takes none.
+	Tracer tracing.Tracer
 	// Metrics may be nil.
 	Metrics *Metrics
 	// Random gives jitter in [0, 1); zero: math/rand.
@@ -160,7 +163,7 @@ func New(cfg Config) (*Handlers, error) {
 		known: newKnown(cfg.Known), flights: newFlights(), sights: newSights(cfg.Budget.Patience), lockout: newLockout(), debts: newDebts(),
 		readings: newReadings(), readers: readers{leave: make(chan struct{}), shown: cfg.Metrics.Readers},
 	}
-	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, known: h.known, Limit: cfg.Budget.Recovery}
+	h.fin = &finisher{Subjects: cfg.Subjects, Timers: cfg.Timers, Outputs: cfg.Outputs, Probe: cfg.Probe, Tracer: cfg.Tracer, known: h.known, Limit: cfg.Budget.Recovery}
 	for _, t := range cfg.Tenants {
 		h.tenants[t] = true
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/tracing"
 )
 
 // everythingMayBeStored as the first event that is certainly not stored: ask the
@@ -22,6 +23,7 @@ type finisher struct {
 	Timers   Timers
 	Outputs  Outputs
 	Probe    Probe
+	Tracer   tracing.Tracer
 	known    *known
 	// Limit bounds one finish: what it does not reach is kept, said, and tried again.
 	Limit time.Duration
@@ -92,7 +94,10 @@ func (f *finisher) publishEntry(ctx context.Context, a events.Address, entry lin
 	if err != nil {
 		return err
 	}
-	return f.Probe.around(StepOutbox, a, func() error { return f.Outputs.Publish(ctx, m) })
+	ctx, span := f.traceSend(ctx, a, e)
+	err = f.Probe.around(StepOutbox, a, func() error { return f.Outputs.Publish(ctx, m) })
+	span.End(tracing.Unless(err, "not_confirmed"))
+	return err
 }
 
 // finishRead settles a report or a timer that has nothing to do: a newer

@@ -127,14 +127,22 @@ func (h *Handlers) exchange(ctx context.Context, j *flowJob, s consents.Stored) 
 		h.sights.settle(attempt, links.Unsent, h.Clock())
 		return h.flowNotWritten(j, err)
 	}
-	h.Probe.at(StepPresent, Before, j.addr)
-	sent := h.Clock()
-	outcome := p.Exchange(context.WithoutCancel(ctx), providers.CodeRequest{
+	outcome := h.show(ctx, j, attempt, providers.CodeRequest{
 		Code: j.callback.code, Verifier: secrets.Verifier, RedirectURI: s.Flow.RedirectURI, Deadline: deadline,
 	})
-	h.Probe.at(StepPresent, After, j.addr)
-	h.observe(j.job, links.Claim{Attempt: attempt}, outcome, h.Clock().Sub(sent))
 	return h.concludeExchange(ctx, j, next, outcome)
+}
+
+// show makes the one presentation of a code. Nothing cuts it short.
+func (h *Handlers) show(ctx context.Context, j *flowJob, attempt string, r providers.CodeRequest) providers.Outcome {
+	ctx, span := h.Tracer.Call(context.WithoutCancel(ctx), "exchange", j.addr)
+	h.Probe.at(StepPresent, Before, j.addr)
+	sent, c := h.Clock(), links.Claim{Attempt: attempt}
+	outcome := h.Providers[j.addr.Provider].Exchange(ctx, r)
+	h.Probe.at(StepPresent, After, j.addr)
+	endPresented(span, c, outcome)
+	h.observe(j.job, c, outcome, h.Clock().Sub(sent))
+	return outcome
 }
 
 func (h *Handlers) mark(ctx context.Context, s consents.Stored, next consents.Flow, deadline time.Time) error {

@@ -27,7 +27,7 @@ func (in Inputs) Peek(m *inbox.Message) (inbox.Verdict, bool) {
 }
 
 // Handle decodes, validates and performs an input.
-func (in Inputs) Handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
+func (in Inputs) Handle(ctx context.Context, m *inbox.Message) (v inbox.Verdict) {
 	a, name, err := in.h.Subjects.ParseIn(m.Subject)
 	if err != nil {
 		return dead(err)
@@ -36,6 +36,8 @@ func (in Inputs) Handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 	if err != nil {
 		return dead(err)
 	}
+	ctx, span := in.h.Tracer.Process(ctx, in.h.causeOf(a, name, e, m), in.h.Clock())
+	defer func() { endWith(span, v) }()
 	switch name {
 	case events.NameTokenExpired:
 		return in.h.tokenExpired(ctx, a, e, m)

@@ -30,7 +30,7 @@ func (d Dues) Peek(m *inbox.Message) (inbox.Verdict, bool) {
 
 // Handle reads the record, which alone says whether and for what the link is
 // due. An unknown link was removed since its timer was set.
-func (d Dues) Handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
+func (d Dues) Handle(ctx context.Context, m *inbox.Message) (v inbox.Verdict) {
 	a, err := d.h.Subjects.ParseDue(m.Subject)
 	if err != nil {
 		return dead(err)
@@ -38,9 +38,10 @@ func (d Dues) Handle(ctx context.Context, m *inbox.Message) inbox.Verdict {
 	if _, ok := d.h.Providers[a.Provider]; !ok {
 		return inbox.Dead("unknown_provider", "provider")
 	}
-	return d.h.due(ctx, &job{
-		addr: a, storedAt: m.StoredAt, cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
-	})
+	j := &job{addr: a, storedAt: m.StoredAt, cause: events.CauseRenewal, trigger: links.Trigger{Timer: true}}
+	ctx, span := d.h.traceDue(ctx, j)
+	defer func() { endWith(span, v) }()
+	return d.h.due(ctx, j)
 }
 
 func (h *Handlers) due(ctx context.Context, j *job) inbox.Verdict {

@@ -19,7 +19,7 @@ func (h *Handlers) linkReplacementDecided(ctx context.Context, a events.Address,
 	if err != nil {
 		return dead(err)
 	}
-	j := &flowJob{job: jobOf(a, e, m.StoredAt, events.CauseReconsent)}
+	j := &flowJob{job: jobOf(ctx, a, e, m.StoredAt, events.CauseReconsent)}
 	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.decide(ctx, j, data, e.ID()) })
 }
 
@@ -103,7 +103,7 @@ func (h *Handlers) revokeHeld(ctx context.Context, f consents.Flow, hold links.H
 		h.logger(f.Address).Warn("the tokens of a rejected login do not open; they are dropped and not revoked", "flow", f.ID, "err", err)
 		return
 	}
-	if err := h.revoke(ctx, f.Provider, tokens); err != nil {
+	if err := h.revoke(ctx, f.Address, tokens); err != nil {
 		h.logger(f.Address).Warn("the tokens of a rejected login are dropped here; the provider did not revoke them", "flow", f.ID, "err", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/tracing"
 )
 
 // The reasons of link-revoked that this package gives.
@@ -29,7 +30,7 @@ func (h *Handlers) logoutRequested(ctx context.Context, a events.Address, e even
 	if err != nil {
 		return dead(err)
 	}
-	j := jobOf(a, e, requestedAt(e, m.StoredAt), "")
+	j := jobOf(ctx, a, e, requestedAt(e, m.StoredAt), "")
 	return h.underLock(ctx, j, m.Delivered, func() inbox.Verdict { return h.logout(ctx, j, data.Scope, e, m.Delivered) })
 }
 
@@ -120,7 +121,7 @@ func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint
 		h.logger(l.Address).Error("the link's tokens do not open; they are dropped and not revoked at the provider", "err", err)
 		return false, false
 	}
-	if err = h.revoke(ctx, l.Provider, tokens); err == nil {
+	if err = h.revoke(ctx, l.Address, tokens); err == nil {
 		return true, false
 	}
 	h.logger(l.Address).Warn("the provider did not revoke the grant", "err", err)
@@ -129,12 +130,15 @@ func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint
 
 // revoke asks a provider to end what the tokens belong to, by the refresh token
 // where there is one (RFC 7009).
-func (h *Handlers) revoke(ctx context.Context, provider string, t links.Tokens) error {
+func (h *Handlers) revoke(ctx context.Context, a events.Address, t links.Tokens) error {
 	token, hint := t.Refresh, "refresh_token"
 	if token.IsZero() {
 		token, hint = t.Access, "access_token"
 	}
-	return h.Providers[provider].Revoke(ctx, token, hint)
+	ctx, span := h.Tracer.Call(ctx, "revoke", a)
+	err := h.Providers[a.Provider].Revoke(ctx, token, hint)
+	span.End(tracing.Unless(err, "not_revoked"))
+	return err
 }
 
 // sharesGrant says whether revoking may end another live link: revocation is known
@@ -176,7 +180,7 @@ func (h *Handlers) forward(ctx context.Context, l links.Link, e event.Event) err
 		if a == l.Address {
 			continue
 		}
-		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), h.Clock(), events.CausedBy(e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
+		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), h.Clock(), causedBy(ctx, e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/tracing"
 )
 
 // present writes the intent and makes one presentation, of what the attempt says.
@@ -52,17 +53,25 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 		return h.notIntended(j, claim, err)
 	}
 	j.intent = &intent
-	h.Probe.at(StepPresent, Before, j.addr)
-	sent := h.Clock()
-	outcome := p.Refresh(context.WithoutCancel(ctx), request)
-	h.Probe.at(StepPresent, After, j.addr)
-	h.observe(j, claim, outcome, h.Clock().Sub(sent))
+	outcome := h.refresh(ctx, j, claim, request)
 	if outcome.Class == providers.OK { // saved before anybody hears of it
 		defer h.outcome(ctx, j, ad, request, outcome)
 	} else {
 		h.outcome(ctx, j, ad, request, outcome)
 	}
 	return h.conclude(ctx, j, claim, outcome)
+}
+
+// refresh makes the one presentation. Nothing cuts it short.
+func (h *Handlers) refresh(ctx context.Context, j *job, c links.Claim, r providers.Request) providers.Outcome {
+	ctx, span := h.Tracer.Call(context.WithoutCancel(ctx), "refresh", j.addr)
+	h.Probe.at(StepPresent, Before, j.addr)
+	sent := h.Clock()
+	outcome := h.Providers[j.addr.Provider].Refresh(ctx, r)
+	h.Probe.at(StepPresent, After, j.addr)
+	endPresented(span, c, outcome)
+	h.observe(j, c, outcome, h.Clock().Sub(sent))
+	return outcome
 }
 
 // settleOutbox keeps the outbox short: entries that this process does not know
@@ -86,8 +95,11 @@ func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbo
 func (h *Handlers) intend(ctx context.Context, j *job, stored links.Stored, a links.Attempt, deadline time.Time) (links.Stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(h.Clock()))
 	defer cancel()
+	ctx, span := h.Tracer.Start(ctx, "intent", j.addr)
 	refused := !j.trigger.Timer && j.trigger.Reason == events.ReasonUnauthorized
-	return h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused, h.rules[j.addr.Provider]))
+	stored, err := h.update(ctx, StepIntent, stored, stored.Link.Begin(a, refused, h.rules[j.addr.Provider]))
+	span.End(tracing.Unless(err, "not_written"))
+	return stored, err
 }
 
 // notIntended: a lost race is decided again. An intent whose fate is unknown was

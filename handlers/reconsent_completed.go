@@ -54,14 +54,14 @@ func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e e
 		h.logger(a).Warn("a reconsent was refused", "flow", s.Flow.ID, "reason", reason)
 		return inbox.Dead(reason, field)
 	}
-	j := &flowJob{job: jobOf(a, e, m.StoredAt, events.CauseReconsent), key: key, callback: c}
+	j := &flowJob{job: jobOf(ctx, a, e, m.StoredAt, events.CauseReconsent), key: key, callback: c}
 	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.turnsOfFlow(ctx, j) })
 }
 
 // jobOf is the job of an input that is no report: it waits for nothing that a
 // report's generation could settle.
-func jobOf(a events.Address, e event.Event, storedAt time.Time, cause events.Cause) *job {
-	return &job{addr: a, storedAt: storedAt, trace: events.CausedBy(e), cause: cause, trigger: links.Trigger{Timer: true}}
+func jobOf(ctx context.Context, a events.Address, e event.Event, storedAt time.Time, cause events.Cause) *job {
+	return &job{addr: a, storedAt: storedAt, trace: causedBy(ctx, e), cause: cause, trigger: links.Trigger{Timer: true}}
 }
 
 func callbackOf(d events.ReconsentCompleted, id string) *callback {

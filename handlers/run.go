@@ -75,6 +75,8 @@ func (h *Handlers) underLock(ctx context.Context, j *job, delivered uint64, do f
 // lock takes the link's lock. With the lock server away it returns no lease and
 // true: the intent alone keeps the promise, at the price of lost races.
 func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict, bool) {
+	ctx, span := h.Tracer.Start(ctx, "lock", j.addr)
+	defer span.End("")
 	h.Probe.at(StepLock, Before, j.addr)
 	name := h.lockName(ctx, j.addr)
 	for try := 0; ; try++ {

@@ -13,6 +13,7 @@ import (
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/tracing"
 )
 
 // saved is an answer in the spool: who it belongs to in the clear, what it says
@@ -133,6 +134,8 @@ func (h *Handlers) settle(ctx context.Context, s saved) (err error) {
 func (h *Handlers) commit(ctx context.Context, s saved) (was, l links.Link, err error) {
 	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
 	defer cancel()
+	ctx, span := h.Tracer.Start(ctx, "commit", s.Address)
+	defer func() { span.End(tracing.Unless(err, "not_committed")) }()
 	verify := h.verifyOnce(ctx, s)
 	for try := 1; ; try++ {
 		was, l, err = h.tryCommit(ctx, s, verify)

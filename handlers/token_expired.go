@@ -42,7 +42,7 @@ func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.E
 	}
 	defer h.flights.end(a, mine)
 	return h.run(ctx, &job{
-		addr: a, flight: mine, storedAt: m.StoredAt, cause: events.CauseRefresh, trace: events.CausedBy(e),
+		addr: a, flight: mine, storedAt: m.StoredAt, cause: events.CauseRefresh, trace: causedBy(ctx, e),
 		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason},
 	})
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/seal"
 	"github.com/regrant/regrant/spool"
+	"github.com/regrant/regrant/tracing"
 )
 
 // Options are what a worker needs beside the configuration file.
@@ -41,6 +42,8 @@ type Options struct {
 	Registry prometheus.Registerer
 	// Version of the program, for regrant_build_info.
 	Version string
+	// Tracer takes the spans; its zero value takes none.
+	Tracer tracing.Tracer
 	// Probe is for tests: see handlers.Probe.
 	Probe handlers.Probe
 }
@@ -171,7 +174,7 @@ func (w *Worker) assemble(o Options) (err error) {
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
 		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
 		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c)},
-		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Probe: o.Probe,
+		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Tracer: o.Tracer, Probe: o.Probe,
 	})
 	return err
 }
