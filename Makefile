@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services demo bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services demo permissions bench ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ safeguards: ## take each safeguard out of the procedure, and see its test fail
 
 services: ## 20 services for two minutes, 10,000 rotations under a subscriber that is killed (10 minutes)
 	REGRANT_SERVICES=full $(GO) test -count=1 -timeout 20m ./internal/services/
+
+permissions: ## write docs/nats.conf and docs/permissions.md, tried on real servers
+	$(GO) test -count=1 ./internal/permissions/ -update
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo

@@ -179,7 +179,7 @@ func (b *Bus) Names() Names { return b.names }
 // Now is the clock that stamps the links' records: that of the server which
 // decides their writes. It is the only clock that all workers share.
 func (b *Bus) Now(ctx context.Context) (time.Time, error) {
-	stream, err := b.js.Stream(ctx, "KV_"+b.names.Links())
+	stream, err := b.js.Stream(ctx, BucketStream(b.names.Links()))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the server's clock: %w", b.explain(err))
 	}

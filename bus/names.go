@@ -44,6 +44,16 @@ func (n Names) WorkerConsumer(provider string) string { return "worker-" + provi
 // DueConsumer is the durable consumer of a provider's due events.
 func (n Names) DueConsumer(provider string) string { return "due-" + provider }
 
+// SubscriptionConsumer is the durable consumer of a service's subscription. Tenants share
+// the stream of outputs.
+func (n Names) SubscriptionConsumer(tenant, name string) string { return "sub-" + tenant + "-" + name }
+
+// BucketStream is the stream below a bucket.
+func BucketStream(bucket string) string { return "KV_" + bucket }
+
+// BucketKeys are the subjects of a bucket's keys.
+func BucketKeys(bucket string) string { return "$KV." + bucket + ".>" }
+
 // InboxPrefix is where replies to clients of a role arrive: each role's own, so
 // that a permission to read replies is not one to read everybody's replies.
 func (n Names) InboxPrefix(role string) string { return "_INBOX_" + n.token() + "_" + role }

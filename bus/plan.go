@@ -123,7 +123,7 @@ func (p Plan) audit() jetstream.StreamConfig {
 // bucket is a key-value bucket with history 1, as NATS's ADR-8 lays it out.
 // markers above zero allows keys to have a TTL of their own.
 func (p Plan) bucket(name string, markers time.Duration) jetstream.StreamConfig {
-	cfg := p.stream("KV_"+name, 0, dedupOther, "$KV."+name+".>")
+	cfg := p.stream(BucketStream(name), 0, dedupOther, BucketKeys(name))
 	cfg.MaxMsgsPerSubject = 1
 	cfg.Discard = jetstream.DiscardNew
 	cfg.AllowRollup, cfg.DenyDelete = true, true

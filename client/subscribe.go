@@ -130,8 +130,10 @@ func (c *Client) Unsubscribe(ctx context.Context, name string) error {
 	return nil
 }
 
-// durable is the consumer behind a subscription. Tenants share a stream.
-func (c *Client) durable(name string) string { return "sub-" + c.cfg.Tenant + "-" + name }
+// durable is the consumer behind a subscription.
+func (c *Client) durable(name string) string {
+	return c.bus.Names().SubscriptionConsumer(c.cfg.Tenant, name)
+}
 
 // remembered bounds the links whose last event is known, to tell late ones.
 const remembered = 10_000

@@ -67,6 +67,9 @@ func (s Subjects) named(kind string, a Address, n Name) string {
 // InFilter selects every input of one provider, of all tenants.
 func (s Subjects) InFilter(provider string) string { return s.base() + ".in.*." + provider + ".>" }
 
+// InFilterOf selects inputs; an empty part of the address or an empty name means any.
+func (s Subjects) InFilterOf(a Address, n Name) string { return s.filter("in", a, n) }
+
 // DueFilter selects every due event of one provider, of all tenants.
 func (s Subjects) DueFilter(provider string) string { return s.base() + ".due.*." + provider + ".*" }
 
@@ -86,7 +89,16 @@ func (s Subjects) CredentialsFilter(a Address) string { return s.Credentials(orA
 func (s Subjects) APIAll(verb string) string { return s.API("*", verb) }
 
 // APILinkAll selects one verb of all links.
-func (s Subjects) APILinkAll(verb string) string { return s.APILink(orAny(Address{}), verb) }
+func (s Subjects) APILinkAll(verb string) string { return s.APILinkFilter(Address{}, verb) }
+
+// APILinkFilter selects one verb of links; an empty part of the address means any.
+func (s Subjects) APILinkFilter(a Address, verb string) string { return s.APILink(orAny(a), verb) }
+
+// APIAny selects everything that the API is asked.
+func (s Subjects) APIAny() string { return s.base() + ".api.>" }
+
+// AuditOf selects the audit's entries of one action.
+func (s Subjects) AuditOf(action string) string { return s.base() + ".audit." + action + ".>" }
 
 // InAll, OutAll, LiveAll, TimerAll, DueAll and DeadAll select everything of a kind.
 func (s Subjects) InAll() string    { return s.base() + ".in.>" }

@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"fmt"
@@ -61,7 +62,25 @@ func (r renamed) EvalSha(ctx context.Context, sha string, keys []string, args ..
 	return r.UniversalClient.EvalSha(ctx, sha, rename(keys), args...)
 }
 
+// The kinds of keys: those of an app, and those of all workers.
+const (
+	keyRate     = "rate"
+	keyPause    = "pause"
+	keyDead     = "dead"
+	keyAnswers  = "answers"
+	keyWorkers  = "workers"
+	keySettling = "settling"
+)
+
 func (s *shared) key(kind, app string) string { return s.prefix + ":" + kind + ":" + app }
+
+// KeyPatterns matches the keys of an installation, as Redis' ACLs write it.
+func KeyPatterns(prefix string) []string {
+	of := &shared{prefix: cmp.Or(prefix, "regrant")}
+	return []string{
+		of.key(keyRate, "*"), of.key(keyPause, "*"), of.key(keyDead, "*"), of.key(keyAnswers, "*"), of.workers(), of.settling(),
+	}
+}
 
 func (s *shared) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, callTimeout(s.budget))
@@ -75,7 +94,7 @@ func limit(r Rate) redis_rate.Limit {
 func (s *shared) take(ctx context.Context, app string, r Rate) (wait time.Duration, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	result, err := s.bucket.Allow(ctx, s.key("rate", app), limit(r))
+	result, err := s.bucket.Allow(ctx, s.key(keyRate, app), limit(r))
 	if err != nil {
 		return 0, fmt.Errorf("take a token of app %s: %w", app, err)
 	}
@@ -89,7 +108,7 @@ func (s *shared) take(ctx context.Context, app string, r Rate) (wait time.Durati
 func (s *shared) pour(ctx context.Context, app string, r Rate) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	if _, err := s.bucket.AllowAtMost(ctx, s.key("rate", app), limit(r), r.burst()); err != nil {
+	if _, err := s.bucket.AllowAtMost(ctx, s.key(keyRate, app), limit(r), r.burst()); err != nil {
 		return fmt.Errorf("pour out the tokens of app %s: %w", app, err)
 	}
 	return nil
@@ -101,20 +120,22 @@ func (s *shared) terms(ctx context.Context, app string) (pause, settling time.Du
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
 	pipe := s.client.Pipeline()
-	paused, settled := pipe.PTTL(ctx, s.key("pause", app)), pipe.PTTL(ctx, s.settling())
+	paused, settled := pipe.PTTL(ctx, s.key(keyPause, app)), pipe.PTTL(ctx, s.settling())
 	if _, err := pipe.Exec(ctx); err != nil {
 		return 0, 0, fmt.Errorf("read the pause of app %s: %w", app, err)
 	}
 	return max(paused.Val(), 0), max(settled.Val(), 0), nil // negative: there is none
 }
 
-func (s *shared) settling() string { return s.prefix + ":settling" }
+func (s *shared) settling() string { return s.prefix + ":" + keySettling }
+
+func (s *shared) workers() string { return s.prefix + ":" + keyWorkers }
 
 // pause lasts at least that long.
 func (s *shared) pause(ctx context.Context, app string, d time.Duration) error {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	if err := pauseScript.Run(ctx, s.client, []string{s.key("pause", app)}, millis(d)).Err(); err != nil {
+	if err := pauseScript.Run(ctx, s.client, []string{s.key(keyPause, app)}, millis(d)).Err(); err != nil {
 		return fmt.Errorf("pause app %s: %w", app, err)
 	}
 	return nil
@@ -139,7 +160,7 @@ func (s *shared) settle(ctx context.Context, d time.Duration) (time.Duration, er
 func (s *shared) announce(ctx context.Context) (int, error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	n, err := announceScript.Run(ctx, s.client, []string{s.prefix + ":workers"}, s.worker, millis(memberTTL(s.budget))).Int()
+	n, err := announceScript.Run(ctx, s.client, []string{s.workers()}, s.worker, millis(memberTTL(s.budget))).Int()
 	if err != nil {
 		return 0, fmt.Errorf("announce the worker: %w", err)
 	}

@@ -62,7 +62,7 @@ func (t *Tally) own(app, link string, dead bool) (deadLinks, all int) {
 func (s *shared) observe(ctx context.Context, app, link string, dead bool) (deadLinks, all int, err error) {
 	ctx, cancel := s.bounded(ctx)
 	defer cancel()
-	keys := []string{s.key("dead", "{"+app+"}"), s.key("answers", "{"+app+"}")}
+	keys := []string{s.key(keyDead, "{"+app+"}"), s.key(keyAnswers, "{"+app+"}")}
 	flag := 0
 	if dead {
 		flag = 1

@@ -1,6 +1,7 @@
 package locks
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -53,9 +54,6 @@ func New(client redis.UniversalClient, cfg Config) *Redis {
 	if cfg.Budget == (budget.Budget{}) {
 		cfg.Budget = budget.Of(budget.Default)
 	}
-	if cfg.Prefix == "" {
-		cfg.Prefix = "regrant"
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
@@ -66,6 +64,11 @@ func New(client redis.UniversalClient, cfg Config) *Redis {
 		ctx:     ctx, cancel: cancel,
 	}
 }
+
+// KeyPattern matches the keys of an installation's locks, as Redis' ACLs write it.
+func KeyPattern(prefix string) string { return keys(prefix) + "*" }
+
+func keys(prefix string) string { return cmp.Or(prefix, "regrant") + ":lock:" }
 
 // Acquire implements Locker.
 func (r *Redis) Acquire(ctx context.Context, key string) (Lease, error) {
@@ -78,7 +81,7 @@ func (r *Redis) Acquire(ctx context.Context, key string) (Lease, error) {
 	// redislock's own random token would do, but is not known when Obtain fails.
 	// It compares tokens by prefix: all of ours are random and of one length.
 	opts := redislock.Options{Token: rand.Text(), Metadata: ":" + r.cfg.Worker}
-	name := r.cfg.Prefix + ":lock:" + key
+	name := keys(r.cfg.Prefix) + key
 	lock, err := r.obtain(ctx, name, &opts)
 	switch {
 	case err == nil:

@@ -12,13 +12,14 @@ import (
 // app is the command line. Help text and environment names are made from it.
 type app struct {
 	cli.Common
-	Run       runCmd       `cmd:"" default:"withargs" help:"Take work until told to end. Without a NATS or Redis URL it brings its own."`
-	Demo      demoCmd      `cmd:"" help:"Show a storm of 401s on simulated providers, with and without Regrant."`
-	Provision provisionCmd `cmd:"" help:"Create or update the streams, consumers and buckets of a cell."`
-	Doctor    doctorCmd    `cmd:"" help:"Look at NATS, Redis, keys, disk, clocks and permissions, and say what is wrong and what mends it."`
-	Links     linksCmd     `cmd:"" help:"Import, list and show links."`
-	Providers providersCmd `cmd:"" help:"What is known of providers."`
-	Keys      keysCmd      `cmd:"" help:"Make the sealing keys."`
+	Run         runCmd         `cmd:"" default:"withargs" help:"Take work until told to end. Without a NATS or Redis URL it brings its own."`
+	Demo        demoCmd        `cmd:"" help:"Show a storm of 401s on simulated providers, with and without Regrant."`
+	Provision   provisionCmd   `cmd:"" help:"Create or update the streams, consumers and buckets of a cell."`
+	Doctor      doctorCmd      `cmd:"" help:"Look at NATS, Redis, keys, disk, clocks and permissions, and say what is wrong and what mends it."`
+	Links       linksCmd       `cmd:"" help:"Import, list and show links."`
+	Providers   providersCmd   `cmd:"" help:"What is known of providers."`
+	Keys        keysCmd        `cmd:"" help:"Make the sealing keys."`
+	Permissions permissionsCmd `cmd:"" help:"Print what a role may do at NATS and Redis, and no more."`
 }
 
 func main() { cli.Main(run) }

@@ -40,7 +40,7 @@ func (p *provisionCmd) Run(ctx context.Context, c *cli.Common) error {
 
 // provision makes or updates what the cell needs.
 func provision(ctx context.Context, c *cli.Common, cfg config.Config) (report bus.Report, err error) {
-	b, err := c.Connect(ctx, cfg, "operator")
+	b, err := c.Connect(ctx, cfg, "admin")
 	if err != nil {
 		return report, err
 	}

@@ -1,7 +1,7 @@
 // Package services holds tests of what services have of Regrant, with services
 // as processes of their own: a fleet that calls an API through package client while
-// its tokens expire, a subscriber that is killed over and over, and what each role
-// may do at a NATS server that asks who is there.
+// its tokens expire, a subscriber that is killed over and over, and each role at
+// its work at a NATS server that asks who is there.
 //
 // What the tests believe is the provider's ledger, the streams and what a killed
 // process left on disk. A service tells only what nobody else can know: how often

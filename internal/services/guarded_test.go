@@ -7,15 +7,19 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/regrant/regrant/budget"
+	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/fleet"
+	"github.com/regrant/regrant/internal/permissions"
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/providers"
@@ -23,7 +27,8 @@ import (
 )
 
 // guarded is a cell with the links A and B at a server as docs/nats.conf sets it up.
-// Its operator has provisioned it, and its worker runs, under their own permissions.
+// Its admin has provisioned it, its operator imported the links, and its worker runs,
+// each under their own permissions.
 type guarded struct {
 	*fleet.Cell
 	server string
@@ -40,8 +45,9 @@ func newGuarded(t *testing.T) *guarded {
 	p, err := providers.Builtin("generic")
 	must(t, err)
 	p.Rotation, p.MinInterval = providers.RotationAlways, 0
+	g.provision(t)
 	g.Cell, err = fleet.New(ctx, fleet.Options{
-		Dir: t.TempDir(), NATSURL: g.as(t, "operator"), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second, Log: permitted(t),
+		Dir: t.TempDir(), NATSURL: g.as(t, "operator"), RedisURL: testenv.Redis(t), LockTTL: lockTTL, Log: permitted(t),
 		Providers: map[string]fleet.Provider{"op": {Profile: p}},
 	})
 	must(t, err)
@@ -52,6 +58,34 @@ func newGuarded(t *testing.T) *guarded {
 	t.Cleanup(func() { ends(t, w.Stop) })
 	g.imports(t, "A", "B")
 	return g
+}
+
+// lockTTL is half a minute's tenth: tests with it are quick, and not too quick for a
+// machine that is busy.
+const lockTTL = 2 * time.Second
+
+// provision is done by the admin alone; that the operator's connection finds nothing to
+// create is why it needs no right to.
+func (g *guarded) provision(t *testing.T) {
+	t.Helper()
+	b, err := bus.Connect(t.Context(), bus.Config{URL: g.as(t, "admin"), Role: "admin", Log: permitted(t)})
+	must(t, err)
+	defer ends(t, b.Close)
+	_, err = b.Provision(t.Context(), bus.Plan{Providers: []string{"op"}, Budget: budget.Of(lockTTL)})
+	must(t, err)
+}
+
+// granted are the users of docs/nats.conf.
+func granted(t *testing.T) []permissions.User {
+	t.Helper()
+	users, err := permissions.Users(permissions.Scope{Provider: "op", Links: []string{"A", "B"}, Subscription: "prompts"})
+	must(t, err)
+	return users
+}
+
+// serviceUsers are those that are services.
+func serviceUsers(t *testing.T) []permissions.User {
+	return slices.DeleteFunc(granted(t), func(u permissions.User) bool { return u.Account != permissions.Services })
 }
 
 func (g *guarded) imports(t *testing.T, ids ...string) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/regrant/regrant/client"
 	"github.com/regrant/regrant/internal/fleet"
+	"github.com/regrant/regrant/internal/permissions"
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/providers/providertest"
@@ -39,6 +40,7 @@ var services = map[string]func(ctx context.Context, orders []byte) error{
 func TestMain(m *testing.M) {
 	serve, child := services[os.Getenv(envRole)]
 	if !child {
+		passwords()
 		goleak.VerifyTestMain(m)
 		return
 	}
@@ -48,6 +50,19 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+}
+
+// passwords are given to servers that read docs/nats.conf: each user's is its name.
+func passwords() {
+	users, err := permissions.Users(permissions.Scope{Links: []string{"A", "B"}})
+	if err != nil {
+		panic(err)
+	}
+	for _, u := range users {
+		if err := os.Setenv(u.PasswordVariable(), u.Name); err != nil {
+			panic(err)
+		}
 	}
 }
 
