@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,7 +325,7 @@ func TestALogoutLeavesAGrantThatAnotherLinkShares(t *testing.T) {
 }
 
 // TestNothingOfALinkThatWasLoggedOutIsKept: the answer to a refresh came after the
-// logout.
+// logout. What it brought nobody knows but the worker that has it: it is revoked.
 func TestNothingOfALinkThatWasLoggedOutIsKept(t *testing.T) {
 	inCell(t, func(c *cell) {
 		who := c.op.login("one")
@@ -336,6 +337,29 @@ func TestNothingOfALinkThatWasLoggedOutIsKept(t *testing.T) {
 		c.rest(w1, w2)
 		if l := c.record(a); l.Status != links.Revoked || len(l.Sealed)+len(l.Kept) != 0 {
 			t.Errorf("the link is %s with %d sealed bytes and %d answers kept", l.Status, len(l.Sealed), len(l.Kept))
+		}
+		if n := len(slices.Compact(slices.Sorted(slices.Values(c.op.revoked)))); n != 2 {
+			t.Errorf("%d tokens were revoked, want the link's and the one that came after it", n)
+		}
+	})
+}
+
+// TestWhatComesAfterALogoutLeavesAGrantThatAnotherLinkShares: as the logout itself does.
+func TestWhatComesAfterALogoutLeavesAGrantThatAnotherLinkShares(t *testing.T) {
+	inCell(t, func(c *cell) {
+		c.bank = true
+		who := c.op.login("one")
+		a, b := c.imports("ann", "A", who), events.Address{Tenant: "default", Provider: "bank", Link: "B"}
+		if err := c.tryImport("ann", b, who); err != nil {
+			t.Fatal(err)
+		}
+		w1, w2 := c.worker("w1"), c.worker("w2")
+		slow := w1.take(c.input(events.TokenExpired{Address: a, Generation: 1, Reason: events.ReasonUnauthorized})).until("refresh answer")
+		w2.take(c.logsOut(a)).end()
+		slow.end()
+		c.rest(w1, w2)
+		if len(c.op.revoked) != 0 {
+			t.Errorf("%d tokens were revoked under a link that lives", len(c.op.revoked))
 		}
 	})
 }

@@ -128,6 +128,32 @@ func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint
 	return false, problem(err) == events.AccountsUnreachable && delivered < revokeTries
 }
 
+// revokeLate ends what a refresh brought after its link was logged out. Nobody else
+// will ever hold these tokens, so who gives up after a few tries leaves a grant behind
+// that only its own clock ends.
+func (h *Handlers) revokeLate(ctx context.Context, l links.Link, s saved) {
+	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
+	defer cancel()
+	log := h.logger(l.Address).With("attempt", s.Attempt)
+	if shared, err := h.sharesGrant(ctx, l); shared || err != nil {
+		log.Warn("tokens that came after the logout are dropped and not revoked: another live link may share the grant", "err", err)
+		return
+	}
+	t := links.Tokens{Refresh: s.answer.RefreshToken, Access: s.answer.AccessToken}
+	for try := 1; ; try++ {
+		err := h.revoke(ctx, l.Address, t)
+		if err == nil {
+			log.Info("tokens that came after the logout are revoked")
+			return
+		}
+		if try == revokeTries || ctx.Err() != nil || problem(err) != events.AccountsUnreachable {
+			log.Warn("tokens that came after the logout are dropped; the provider did not revoke them", "err", err)
+			return
+		}
+		await(ctx, nil, h.Budget.LockRenew)
+	}
+}
+
 // revoke asks a provider to end what the tokens belong to, by the refresh token
 // where there is one (RFC 7009).
 func (h *Handlers) revoke(ctx context.Context, a events.Address, t links.Tokens) error {

@@ -126,6 +126,9 @@ func (h *Handlers) settle(ctx context.Context, s saved) (err error) {
 	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {
 		return err
 	}
+	if l.Status == links.Revoked {
+		h.revokeLate(ctx, l, s)
+	}
 	return h.Probe.around(StepUnspool, s.Address, func() error { return h.Spool.Remove(s.Attempt) })
 }
 
