@@ -7,10 +7,10 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/internal/worker"
 )
 
 // right is something that a worker must be allowed to do on NATS.
@@ -62,10 +62,9 @@ func listening(n bus.Names) (all []right) {
 		all = append(all, right{Subject: subject, For: does, Listens: true})
 	}
 	listen(s.LiveAll(), "learn what other workers announced")
-	for _, verb := range []string{api.VerbConsentBegin, api.VerbStage, api.VerbList} {
-		listen(s.APIAll(verb), "serve the API")
+	for _, subject := range worker.APISubjects(s) {
+		listen(subject, "serve the API")
 	}
-	listen(s.APILinkAll(api.VerbToken), "serve bearers")
 	listen("$SRV.PING", "be found as a service")
 	return all
 }

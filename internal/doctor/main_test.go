@@ -107,6 +107,15 @@ func (s *stack) cell(t *testing.T) doctor.Options {
 
 func (s *stack) cellAt(t *testing.T, url, monitor, prefix string) doctor.Options {
 	t.Helper()
+	o := s.unprovisioned(t, url, monitor, prefix)
+	if _, err := connect(t, o).Provision(t.Context(), worker.Plan(o.Config)); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func (s *stack) unprovisioned(t *testing.T, url, monitor, prefix string) doctor.Options {
+	t.Helper()
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "op.secret"), "a secret", 0o600)
 	p, err := providers.Builtin("generic")
@@ -129,11 +138,7 @@ func (s *stack) cellAt(t *testing.T, url, monitor, prefix string) doctor.Options
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := doctor.Options{Config: c, Now: time.Now, Proof: doctor.Proof{Monitor: []string{monitor}}, Log: testenv.Log(t)}
-	if _, err := connect(t, o).Provision(t.Context(), worker.Plan(c)); err != nil {
-		t.Fatal(err)
-	}
-	return o
+	return doctor.Options{Config: c, Now: time.Now, Proof: doctor.Proof{Monitor: []string{monitor}}, Log: testenv.Log(t)}
 }
 
 func connect(t *testing.T, o doctor.Options) *bus.Bus {

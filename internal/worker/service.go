@@ -3,11 +3,25 @@ package worker
 import (
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/bus"
+	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 )
 
 // serviceVersion is that of the API, not of the program.
 const serviceVersion = "1.0.0"
+
+// APISubjects are what a worker listens to, to serve the API.
+func APISubjects(s events.Subjects) []string {
+	var all []string
+	for _, e := range serviceSpec(new(handlers.Handlers), nil).Endpoints {
+		subject := s.APIAll(e.Verb)
+		if e.HandleLink != nil {
+			subject = s.APILinkAll(e.Verb)
+		}
+		all = append(all, subject)
+	}
+	return all
+}
 
 // serviceSpec lists what services may ask of the workers.
 func serviceSpec(h *handlers.Handlers, c *counters) bus.ServiceSpec {
