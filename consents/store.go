@@ -14,6 +14,12 @@ func Key(state string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// CodeOf names a code, or the error that came in its place, without revealing it.
+func CodeOf(code, err string) string {
+	sum := sha256.Sum256([]byte(code + "\x00" + err))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // Stored is a flow at a revision of its store.
 type Stored struct {
 	Flow     Flow

@@ -16,6 +16,7 @@ const (
 	HeaderReason      = "Regrant-Reason"
 	HeaderReplays     = "Regrant-Replays"      // sequence of the input that this one replays
 	HeaderFirstStored = "Regrant-First-Stored" // when that was stored first, RFC 3339
+	HeaderRun         = "Regrant-Run"          // id of the run of a command that replays it
 )
 
 // Message is what a publisher sends.

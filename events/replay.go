@@ -48,9 +48,30 @@ func (s Subjects) Replay(o Original, run string) (Message, error) {
 	if reason := o.Header[HeaderReason]; len(reason) == 1 {
 		m.Header[HeaderReason] = reason
 	}
-	m.Header[HeaderReplays] = []string{sequence}
-	m.Header[HeaderFirstStored] = []string{FirstStored(o.Header, o.StoredAt).UTC().Format(time.RFC3339Nano)}
+	m.marked(o.Sequence, FirstStored(o.Header, o.StoredAt), run)
 	return m, nil
+}
+
+func (m Message) marked(sequence uint64, first time.Time, run string) {
+	m.Header[HeaderReplays] = []string{strconv.FormatUint(sequence, 10)}
+	m.Header[HeaderFirstStored] = []string{first.UTC().Format(time.RFC3339Nano)}
+	m.Header[HeaderRun] = []string{run}
+}
+
+// Follow marks a message as part of the replay that led to it: what was asked for by a
+// message with this header, stored at this time, is no younger than that.
+func (m Message) Follow(header map[string][]string, storedAt time.Time) {
+	if sequence, ok := Replays(header); ok {
+		m.marked(sequence, FirstStored(header, storedAt), Run(header))
+	}
+}
+
+// Run reads HeaderRun, empty where there is none that a run could have.
+func Run(header map[string][]string) string {
+	if values := header[HeaderRun]; len(values) == 1 && validLink(values[0]) {
+		return values[0]
+	}
+	return ""
 }
 
 // Replays reads HeaderReplays: the sequence of the input that a message replays.

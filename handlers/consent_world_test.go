@@ -95,7 +95,8 @@ func (c *cell) late(name string, skew time.Duration) *process {
 		Providers: c.providers(p),
 		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
 		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
-		Log: slog.New(slog.NewTextHandler(&watchedLog{c.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
+		Log: slog.New(slog.NewTextHandler(c.log(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
+		Forward: c.forward,
 	})
 	if err != nil {
 		c.t.Fatal(err)
@@ -231,6 +232,12 @@ func (c *cell) stored(subject string, head map[string][]string, data []byte) *me
 	m := c.broker.add("REGRANT_IN", subject, head, data)
 	m.StoredAt = c.server.now()
 	return m
+}
+
+// forward publishes what a worker asks for.
+func (c *cell) forward(_ context.Context, m events.Message) error {
+	c.stored(m.Subject, m.Header, m.Data)
+	return nil
 }
 
 // refused is a report that the bearer of a generation was refused.

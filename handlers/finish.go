@@ -104,6 +104,9 @@ func (f *finisher) publishEntry(ctx context.Context, a events.Address, entry lin
 // generation, or a state that waits for something else. What the record still
 // owes is done first: whoever owed it may be dead.
 func (h *Handlers) finishRead(ctx context.Context, j *job, l links.Link, d links.Decision) inbox.Verdict {
+	if j.course == (course{}) { // settled without a turn of its own
+		j.decided(d)
+	}
 	if err := h.fin.finish(ctx, l, everythingMayBeStored, j.trigger.Timer); err != nil {
 		return h.unfinished(j, err)
 	}

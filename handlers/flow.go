@@ -32,6 +32,9 @@ func (h *Handlers) turnOfFlow(ctx context.Context, j *flowJob) (inbox.Verdict, b
 		return h.flowNotWritten(j, err)
 	}
 	j.named(s.Flow)
+	if j.course == (course{}) {
+		j.course = courseOfFlow(s.Flow)
+	}
 	switch s.Flow.Status {
 	case consents.Pending:
 		return h.begin(ctx, j, s)

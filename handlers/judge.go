@@ -93,7 +93,7 @@ func (h *Handlers) update(ctx context.Context, s Step, stored links.Stored, next
 // not say, so read what it did when it is back. Nothing is acked.
 func (h *Handlers) notWritten(j *job, err error) (inbox.Verdict, bool) {
 	if errors.Is(err, links.ErrConflict) {
-		j.fresh = true
+		j.fresh, j.course = true, course{}
 		return inbox.Verdict{}, true
 	}
 	h.logger(j.addr).Warn("the link's record was not written; trying again", "err", err)

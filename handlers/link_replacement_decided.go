@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -14,29 +15,34 @@ import (
 
 // linkReplacementDecided ends a hold as somebody decided. A decision that names
 // another consent than the held one is without effect: what it was about is over.
-func (h *Handlers) linkReplacementDecided(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+func (h *Handlers) linkReplacementDecided(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) (inbox.Verdict, course) {
 	data, err := events.As[events.LinkReplacementDecided](e)
 	if err != nil {
-		return dead(err)
+		return dead(err), course{}
 	}
 	j := &flowJob{job: jobOf(ctx, a, e, m.StoredAt, events.CauseReconsent)}
-	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.decide(ctx, j, data, e.ID()) })
+	v := h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.decide(ctx, j, data, e.ID(), replayedFrom(m)) })
+	return v, j.course
 }
 
-func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacementDecided, id string) inbox.Verdict {
+func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacementDecided, id string, first time.Time) inbox.Verdict {
 	s, err := h.Store.Latest(ctx, j.addr)
 	switch {
 	case errors.Is(err, links.ErrNotFound):
 		return inbox.Dead("unknown_link", "link")
 	case err != nil:
 		return h.unfinished(j.job, err)
-	case !s.Link.Holds(d.Consent):
-		h.logger(j.addr).Info("a decision is without effect: its consent is not held", "consent", d.Consent)
-		return h.finishRead(ctx, j.job, s.Link, links.Decision{Action: links.Finish, Reason: "not_held"})
-	case s.Link.Exchange != nil && s.Link.Exchange.Flow != s.Link.Hold.Flow:
-		return inbox.Later(h.Budget.LockRenew) // a newer consent is on its way, and would drop the hold
-	case d.Decision == events.DecisionReject:
-		return h.letGo(ctx, j.job, s.Link.Hold, links.ReasonRejected)
+	}
+	decision := s.Link.DecideHold(d.Consent, d.Decision, first)
+	j.decided(decision)
+	switch decision.Action {
+	case links.Finish:
+		h.logger(j.addr).Info("a decision is without effect", "consent", d.Consent, "reason", decision.Reason)
+		return h.finishRead(ctx, j.job, s.Link, decision)
+	case links.Wait:
+		return inbox.Later(h.Budget.LockRenew)
+	case links.LetGo:
+		return h.letGo(ctx, j.job, s.Link.Hold, decision.Reason)
 	default:
 		return h.approve(ctx, j, *s.Link.Hold, id)
 	}

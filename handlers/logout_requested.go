@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -25,30 +26,31 @@ const revokeTries = 3
 
 // logoutRequested ends a link, or all links of its user: each of the others gets an
 // input of its own, so that each is ended in its own order.
-func (h *Handlers) logoutRequested(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+func (h *Handlers) logoutRequested(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) (inbox.Verdict, course) {
 	data, err := events.As[events.LogoutRequested](e)
 	if err != nil {
-		return dead(err)
+		return dead(err), course{}
 	}
-	j := jobOf(ctx, a, e, requestedAt(e, m.StoredAt), "")
-	return h.underLock(ctx, j, m.Delivered, func() inbox.Verdict { return h.logout(ctx, j, data.Scope, e, m.Delivered) })
+	j := jobOf(ctx, a, e, requestedAt(e.Time(), events.FirstStored(m.Header, m.StoredAt)), "")
+	v := h.underLock(ctx, j, m.Delivered, func() inbox.Verdict { return h.logout(ctx, j, data.Scope, e, m) })
+	return v, j.course
 }
 
 // replayedAfter is how much older than its message an input's own time must be to
 // count: less is a clock that is wrong, and a logout must not be missed for that.
 const replayedAfter = 5 * time.Minute
 
-// requestedAt is the moment of a request: when it was stored, or its own time where
-// it was stored long after it was made, which is a replay. What was consented to since
-// is not logged out of again (G8).
-func requestedAt(e event.Event, storedAt time.Time) time.Time {
-	if at := e.Time(); !at.IsZero() && at.Before(storedAt.Add(-replayedAfter)) {
+// requestedAt is the moment of a request: when it was stored first, or its own time
+// where it was stored long after it was made, which is a replay that does not say so.
+// What was consented to since is not logged out of again (G8).
+func requestedAt(at, storedAt time.Time) time.Time {
+	if !at.IsZero() && at.Before(storedAt.Add(-replayedAfter)) {
 		return at
 	}
 	return storedAt
 }
 
-func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope, e event.Event, delivered uint64) inbox.Verdict {
+func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope, e event.Event, m *inbox.Message) inbox.Verdict {
 	s, err := h.Store.Latest(ctx, j.addr)
 	switch {
 	case errors.Is(err, links.ErrNotFound):
@@ -60,15 +62,19 @@ func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope,
 	if e.Source() == h.Source {
 		reason = reasonUserLogout // forwarded below
 	}
+	d := s.Link.DecideLogout(j.storedAt)
+	if j.course, err = h.courseOfLogout(ctx, s.Link, scope, j.storedAt); err != nil {
+		return h.unfinished(j, err)
+	}
 	if scope == events.LogoutUser {
-		if err := h.forward(ctx, s.Link, e); err != nil {
+		if err := h.forward(ctx, j, s.Link, e, m); err != nil {
 			return h.unfinished(j, err)
 		}
 	}
-	if s.Link.Status == links.Revoked || s.Link.Overtakes(j.storedAt) {
-		return h.finishRead(ctx, j, s.Link, links.Decision{Action: links.Finish, Reason: "logged_out_already"})
+	if d.Action == links.Finish {
+		return h.finishRead(ctx, j, s.Link, d)
 	}
-	atProvider, again := h.revokeGrant(ctx, s.Link, delivered)
+	atProvider, again := h.revokeGrant(ctx, s.Link, m.Delivered)
 	if again {
 		return inbox.Later(h.Budget.LockRenew)
 	}
@@ -193,30 +199,34 @@ func (h *Handlers) sharesGrant(ctx context.Context, l links.Link) (bool, error) 
 }
 
 // forward asks for the logout of the user's other links. The ids follow from the
-// event, so that asking again is harmless.
-func (h *Handlers) forward(ctx context.Context, l links.Link, e event.Event) error {
+// event, so that asking again is harmless. Each is asked for at the moment of the first.
+func (h *Handlers) forward(ctx context.Context, j *job, l links.Link, e event.Event, m *inbox.Message) error {
 	if h.Forward == nil {
 		return errors.New("this worker cannot publish inputs")
 	}
-	all, err := h.Index.OfUser(ctx, l.Tenant, h.Keys.User(l.Tenant, l.User))
+	others, err := h.othersOf(ctx, l)
 	if err != nil {
 		return err
 	}
-	for _, a := range all {
-		if a == l.Address {
-			continue
-		}
-		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), h.Clock(), causedBy(ctx, e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
+	for _, a := range others {
+		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), j.storedAt, causedBy(ctx, e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
 		if err != nil {
 			return err
 		}
-		m, err := h.Subjects.InputMessage(in)
+		asks, err := h.Subjects.InputMessage(in)
 		if err != nil {
 			return err
 		}
-		if err := h.Forward(ctx, m); err != nil {
+		asks.Follow(m.Header, m.StoredAt)
+		if err := h.Forward(ctx, asks); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// othersOf are the other links of a link's user in its tenant.
+func (h *Handlers) othersOf(ctx context.Context, l links.Link) ([]events.Address, error) {
+	all, err := h.Index.OfUser(ctx, l.Tenant, h.Keys.User(l.Tenant, l.User))
+	return slices.DeleteFunc(all, func(a events.Address) bool { return a == l.Address }), err
 }

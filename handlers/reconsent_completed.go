@@ -2,8 +2,6 @@ package handlers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"slices"
 	"time"
@@ -35,27 +33,31 @@ type flowJob struct {
 	callback *callback
 }
 
-func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+func (h *Handlers) reconsentCompleted(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) (inbox.Verdict, course) {
 	data, err := events.As[events.ReconsentCompleted](e)
 	if err != nil {
-		return dead(err)
-	}
-	key := consents.Key(data.State + data.Staging) // one of them is empty
-	s, err := h.Flows.Get(ctx, key)
-	switch {
-	case errors.Is(err, links.ErrNotFound):
-		return unknownFlow(data)
-	case err != nil:
-		h.logger(a).Warn("a consent flow was not read; trying again", "err", err)
-		return inbox.Later(h.Budget.LockRenew)
+		return dead(err), course{}
 	}
 	c := callbackOf(data, e.ID())
-	if reason, field := h.refuses(s.Flow, data, c, m.StoredAt); reason != "" {
-		h.logger(a).Warn("a reconsent was refused", "flow", s.Flow.ID, "reason", reason)
-		return inbox.Dead(reason, field)
+	r := returned{
+		Address: a, key: consents.Key(data.State + data.Staging), // one of them is empty
+		staged: data.Staging != "", code: c.hash, iss: data.Iss, user: data.User,
 	}
-	j := &flowJob{job: jobOf(ctx, a, e, m.StoredAt, events.CauseReconsent), key: key, callback: c}
-	return h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.turnsOfFlow(ctx, j) })
+	s, err := h.Flows.Get(ctx, r.key)
+	switch {
+	case errors.Is(err, links.ErrNotFound):
+		return r.unknown(), course{}
+	case err != nil:
+		h.logger(a).Warn("a consent flow was not read; trying again", "err", err)
+		return inbox.Later(h.Budget.LockRenew), course{}
+	}
+	if reason, field := h.refuses(s.Flow, r, m.StoredAt); reason != "" {
+		h.logger(a).Warn("a reconsent was refused", "flow", s.Flow.ID, "reason", reason)
+		return inbox.Dead(reason, field), course{}
+	}
+	j := &flowJob{job: jobOf(ctx, a, e, m.StoredAt, events.CauseReconsent), key: r.key, callback: c}
+	v := h.underLock(ctx, j.job, m.Delivered, func() inbox.Verdict { return h.turnsOfFlow(ctx, j) })
+	return v, j.course
 }
 
 // jobOf is the job of an input that is no report: it waits for nothing that a
@@ -65,10 +67,7 @@ func jobOf(ctx context.Context, a events.Address, e event.Event, storedAt time.T
 }
 
 func callbackOf(d events.ReconsentCompleted, id string) *callback {
-	c := &callback{code: secret.New(string(d.Code)), refused: declined(d.Error), event: id}
-	sum := sha256.Sum256([]byte(string(d.Code) + "\x00" + d.Error))
-	c.hash = base64.RawURLEncoding.EncodeToString(sum[:])
-	return c
+	return &callback{code: secret.New(string(d.Code)), refused: declined(d.Error), event: id, hash: consents.CodeOf(string(d.Code), d.Error)}
 }
 
 // declines are the errors that a redirect may bring (RFC 6749 section 4.1.2.1, OIDC
@@ -89,8 +88,17 @@ func declined(word string) string {
 	return consents.ReasonRefused
 }
 
-func unknownFlow(d events.ReconsentCompleted) inbox.Verdict {
-	if d.Staging != "" {
+// returned is what is held against a flow before anything is done with it. Neither
+// state nor code is part of it.
+type returned struct {
+	events.Address
+	key, code string // hashes of the state, or of the staging id, and of the code
+	staged    bool
+	iss, user string
+}
+
+func (r returned) unknown() inbox.Verdict {
+	if r.staged {
 		return inbox.Dead("unknown_staging", "data.staging")
 	}
 	return inbox.Dead("unknown_state", "data.state")
@@ -98,28 +106,28 @@ func unknownFlow(d events.ReconsentCompleted) inbox.Verdict {
 
 // refuses holds an input against the flow that it names. Nothing is changed by an
 // input that is refused: the flow can still be completed by the right one.
-func (h *Handlers) refuses(f consents.Flow, d events.ReconsentCompleted, c *callback, storedAt time.Time) (reason, field string) {
+func (h *Handlers) refuses(f consents.Flow, r returned, storedAt time.Time) (reason, field string) {
 	switch {
-	case f.Staged != (d.Staging != ""):
-		v := unknownFlow(d)
+	case f.Staged != r.staged:
+		v := r.unknown()
 		return v.Reason, v.Field
-	case f.Tenant != d.Tenant:
+	case f.Tenant != r.Tenant:
 		return "state_of_another_tenant", "data.tenant"
-	case f.Provider != d.Provider:
+	case f.Provider != r.Provider:
 		return "state_of_another_provider", "data.provider"
-	case f.Link != d.Link:
+	case f.Link != r.Link:
 		return "state_of_another_link", "data.link"
-	case d.User != "" && d.User != f.User:
+	case r.user != "" && r.user != f.User:
 		return "state_of_another_user", "data.user"
 	case f.Staged && f.Unused() && storedAt.After(f.ExpiresAt):
 		return "expired_staging", "data.staging"
 	case f.Unused() && storedAt.After(f.ExpiresAt):
 		return "expired_state", "data.state"
-	case !f.Staged && f.Status != consents.Pending && f.Code != c.hash:
+	case !f.Staged && f.Status != consents.Pending && f.Code != r.code:
 		return "used_state", "data.state"
 	}
 	var rejected *providers.Rejection
-	if err := h.Providers[f.Provider].CheckIss(d.Iss); !f.Staged && errors.As(err, &rejected) {
+	if err := h.Providers[f.Provider].CheckIss(r.iss); !f.Staged && errors.As(err, &rejected) {
 		return rejected.Reason, "data.iss"
 	}
 	return "", ""

@@ -19,6 +19,7 @@ type job struct {
 	trace    events.Trace
 	cause    events.Cause
 	storedAt time.Time // of the message, by the server's clock
+	course   course    // what was decided last
 
 	locked   bool
 	fresh    bool          // read where writes are decided
@@ -120,6 +121,7 @@ func (h *Handlers) stale(ctx context.Context, j *job) (inbox.Verdict, bool) {
 	known := h.known.of(j.addr).generation
 	if j.trigger.Generation != 0 && known > j.trigger.Generation {
 		h.Metrics.Stale.WithLabelValues(j.addr.Provider, "memory").Inc()
+		j.decided(links.Decision{Action: links.Finish, Reason: reasonStale})
 		return inbox.Done(), true
 	}
 	if j.trigger.Timer {
@@ -129,7 +131,7 @@ func (h *Handlers) stale(ctx context.Context, j *job) (inbox.Verdict, bool) {
 	if !ok || known > stored.Link.Generation || !stored.Link.Stale(j.trigger) {
 		return inbox.Verdict{}, false
 	}
-	return h.finishRead(ctx, j, stored.Link, links.Decision{Action: links.Finish, Reason: "stale"}), true
+	return h.finishRead(ctx, j, stored.Link, links.Decision{Action: links.Finish, Reason: reasonStale}), true
 }
 
 func (h *Handlers) release(ctx context.Context, a events.Address, lease locks.Lease) {
@@ -149,10 +151,11 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 		j.began = h.Clock()
 	}
 	view := h.view(j)
-	if h.known.of(j.addr).generation > stored.Link.Generation {
+	d, behind := h.judged(stored.Link, j.trigger, view)
+	j.decided(d)
+	if behind {
 		return h.behind(ctx, j, view)
 	}
-	d := stored.Link.Decide(j.trigger, view)
 	j.asked, j.storeNow = false, time.Time{} // the store's clock is asked anew for each decision that needs it
 	switch d.Action {
 	case links.Wait:
@@ -175,6 +178,16 @@ func (h *Handlers) turn(ctx context.Context, j *job) (v inbox.Verdict, again boo
 	default:
 		return h.judge(ctx, j, stored, view, d)
 	}
+}
+
+// judged is what the record says to a trigger. behind: it is older than what this
+// process knows to be announced, and must not be believed. Nothing is done yet:
+// Explain asks the same.
+func (h *Handlers) judged(l links.Link, t links.Trigger, v links.View) (d links.Decision, behind bool) {
+	if h.known.of(l.Address).generation > l.Generation {
+		return links.Decision{Action: links.Mark, Reason: "older_than_announced"}, true
+	}
+	return l.Decide(t, v), false
 }
 
 // pause is how long a message is put back for. One that waits for an attempt comes

@@ -46,6 +46,22 @@ func (s *sights) see(attempt string, now time.Time, patiences int) links.Sight {
 		got = sight{first: now}
 		s.of.Add(attempt, got)
 	}
+	return s.standing(got, now, patiences)
+}
+
+// glance is see for who only asks: it does not begin to watch, for whoever asks has
+// no lock that the attempt's owner would have to have lost.
+func (s *sights) glance(attempt string, now time.Time, patiences int) links.Sight {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	got, ok := s.of.Peek(attempt)
+	if !ok {
+		got = sight{first: now}
+	}
+	return s.standing(got, now, patiences)
+}
+
+func (s *sights) standing(got sight, now time.Time, patiences int) links.Sight {
 	if got.standing != links.Watched {
 		return links.Sight{Standing: got.standing, Since: now.Sub(got.settled)}
 	}

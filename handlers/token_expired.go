@@ -31,20 +31,22 @@ func (h *Handlers) peekTokenExpired(a events.Address, m *inbox.Message) (inbox.V
 	return h.resting(a)
 }
 
-func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) inbox.Verdict {
+func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.Event, m *inbox.Message) (inbox.Verdict, course) {
 	data, err := events.As[events.TokenExpired](e)
 	if err != nil {
-		return dead(err)
+		return dead(err), course{}
 	}
 	mine := &flight{generation: data.Generation, fingerprint: data.Fingerprint, reason: data.Reason, done: make(chan struct{})}
 	if v, ok := h.depart(ctx, a, mine, m.Delivered); !ok {
-		return v
+		return v, course{}
 	}
 	defer h.flights.end(a, mine)
-	return h.run(ctx, &job{
+	j := &job{
 		addr: a, flight: mine, storedAt: m.StoredAt, cause: events.CauseRefresh, trace: causedBy(ctx, e),
-		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason},
-	})
+		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason, First: replayedFrom(m)},
+	}
+	v := h.run(ctx, j)
+	return v, j.course
 }
 
 // depart makes mine the one flight of its link in this process. A report whose

@@ -58,6 +58,7 @@ type world struct {
 	// configure, if set, has the last word on what a process is made of; looks, if set,
 	// is shown every write in place of the provider.
 	configure func(p *process, cfg *handlers.Config)
+	logged    *watchedLog
 	looks     func(was, is links.Link)
 }
 
@@ -138,7 +139,7 @@ func (w *world) skewed(name string, skew time.Duration) *process {
 		Providers: map[string]handlers.Provider{"op": &client{w.provider, p}},
 		Store:     w.store, Index: w.store.Store, Flows: memstore.NewFlows(time.Now), Keys: w.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &w.broker, Outputs: &w.broker,
 		Budget: w.budget, Clock: p.clock, StoreClock: w.storeClock, Credentials: w.credentials,
-		Log: slog.New(slog.NewTextHandler(&watchedLog{w.t}, &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
+		Log: slog.New(slog.NewTextHandler(w.log(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: w.probe,
 	}
 	if w.configure != nil {
 		w.configure(p, &cfg)
@@ -366,11 +367,25 @@ func (w *world) wantArmed() {
 }
 
 // watchedLog fails the test that logs a secret. REGRANT_TRACE=1 shows the log.
-type watchedLog struct{ t *testing.T }
+type watchedLog struct {
+	t *testing.T
+	// told are the lines about replayed inputs.
+	told []string
+}
+
+func (w *world) log() *watchedLog {
+	if w.logged == nil {
+		w.logged = &watchedLog{t: w.t}
+	}
+	return w.logged
+}
 
 func (l *watchedLog) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte(canary)) {
 		l.t.Errorf("a secret was logged: %s", line)
+	}
+	if bytes.Contains(line, []byte("replayed input decided")) {
+		l.told = append(l.told, string(line))
 	}
 	if os.Getenv("REGRANT_TRACE") != "" {
 		_, _ = io.WriteString(os.Stderr, time.Now().Format("15:04:05.000 ")+string(line))

@@ -14,6 +14,8 @@ type Trigger struct {
 	Generation  uint64
 	Fingerprint string
 	Reason      events.Reason
+	// First is when a replayed report was stored first. Zero: it is no replay.
+	First time.Time
 }
 
 // unauthorized says that the provider refused the bearer: a 401 was seen.
@@ -113,10 +115,14 @@ const (
 	Reject
 	// Defer: the verdict that is due is not to be taken now.
 	Defer
+	// Approve: let the held consent take the link's place.
+	Approve
+	// LogOut: end the link.
+	LogOut
 )
 
 var actionNames = [...]string{
-	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask", "reject", "defer",
+	"wait", "finish", "begin", "repeat", "postpone", "give_up", "clear", "mark", "condemn", "check", "ask_store", "future", "resume", "let_go", "ask", "reject", "defer", "approve", "log_out",
 }
 
 func (a Action) String() string { return actionNames[a] }
@@ -141,6 +147,9 @@ func (l Link) Decide(t Trigger, v View) Decision {
 		}
 		if !l.names(t) {
 			return Decision{Action: Finish, Reason: "stale"}
+		}
+		if reason, idle := l.heard(t); idle {
+			return Decision{Action: Finish, Reason: reason}
 		}
 	}
 	if d, settled := l.decideConsent(t, v); settled {
@@ -185,6 +194,21 @@ func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
 		return Decision{Action: Ask, Reason: string(l.Prompt.Clock)}, true
 	default:
 		return Decision{}, false
+	}
+}
+
+// heard says why a replayed report of the current generation begins nothing (G8). One
+// that is older than the bearer was a mistake when it was made. And a link that waits
+// for something else than reports has heard this one: only a new one tells that
+// somebody still needs it.
+func (l Link) heard(t Trigger) (reason string, idle bool) {
+	switch {
+	case t.First.IsZero():
+		return "", false
+	case t.First.Before(l.IssuedAt):
+		return "older_than_its_bearer", true
+	default:
+		return "heard_already", l.Status == Uncertain || l.Status == ConsentRequired || l.Awaiting != nil
 	}
 }
 
@@ -246,7 +270,7 @@ func (l Link) due(t Trigger, v View) (reason string, due bool) {
 		return "", true
 	case t.Timer:
 		return "not_due_yet", false
-	case v.Rules.expiring(l, v.Now):
+	case v.Rules.expiring(l, earliest(v.Now, t.First)): // a replay looked at the clock when it was made
 		return "", true
 	default:
 		return "bearer_not_expiring", false

@@ -21,13 +21,15 @@ type Hold struct {
 	// Subject is the HMAC of the login that waits.
 	Subject string    `json:"subject,omitzero"`
 	Until   time.Time `json:"until"`
+	// At is when the hold began.
+	At time.Time `json:"at,omitzero"`
 }
 
 // HoldFor keeps the link and notes who wants its place. It ends the flow's
 // exchange. An earlier hold is dropped: the newer consent counts.
 func (l Link) HoldFor(t Taken, exists bool, until time.Time, o Origin, now time.Time) Link {
 	l.Consented = l.Numbered()
-	h := Hold{Flow: t.Flow, ID: t.ID, Consent: l.Consented, By: t.By, Exists: exists, Subject: t.Subject, Until: until}
+	h := Hold{Flow: t.Flow, ID: t.ID, Consent: l.Consented, By: t.By, Exists: exists, Subject: t.Subject, Until: until, At: now}
 	l.Hold = &h
 	l = l.Close(t.Flow).rearm().remember(now, changeHeld, t.ID)
 	e := events.LinkReplacementHeld{
@@ -48,6 +50,24 @@ func (l Link) WasHeldFor(consent string) bool {
 
 // Holds says whether a consent of this number waits for a decision.
 func (l Link) Holds(consent uint64) bool { return l.Hold != nil && l.Hold.Consent == consent }
+
+// DecideHold says what to do after somebody decided on a consent. A
+// replayed decision that was first made before the hold began, which first says, was
+// about nothing then and is about nothing now.
+func (l Link) DecideHold(consent uint64, d events.Decision, first time.Time) Decision {
+	switch {
+	case !l.Holds(consent):
+		return Decision{Action: Finish, Reason: "not_held"}
+	case !first.IsZero() && first.Before(l.Hold.At):
+		return Decision{Action: Finish, Reason: "older_than_its_hold"}
+	case l.Exchange != nil && l.Exchange.Flow != l.Hold.Flow:
+		return Decision{Action: Wait, Reason: "exchange_open"} // a newer consent is on its way, and would drop the hold
+	case d == events.DecisionReject:
+		return Decision{Action: LetGo, Reason: ReasonRejected}
+	default:
+		return Decision{Action: Approve, Reason: "approved"}
+	}
+}
 
 // HoldOver says that nobody decided in time.
 func (l Link) HoldOver(now time.Time) bool { return l.Hold != nil && !now.Before(l.Hold.Until) }

@@ -42,6 +42,21 @@ func (l Link) Overtakes(order time.Time) bool {
 	return !l.ConsentOrder.IsZero() && l.ConsentOrder.After(order)
 }
 
+// DecideLogout says what to do after a logout that was asked for at that time: a
+// consent that came after it is not what it asked to end.
+func (l Link) DecideLogout(at time.Time) Decision {
+	switch {
+	case l.Status == Revoked && !l.ConsentOrder.Before(at):
+		return Decision{Action: Finish, Reason: "logged_out_already"}
+	case l.Status == Revoked: // a consent that is on its way may be older than this logout and newer than the last
+		return Decision{Action: Mark, Reason: "logged_out_again"}
+	case l.Overtakes(at):
+		return Decision{Action: Finish, Reason: "consented_since"}
+	default:
+		return Decision{Action: LogOut, Reason: "logged_out"}
+	}
+}
+
 // Numbered is the number that the link's next completed consent gets.
 func (l Link) Numbered() uint64 { return max(l.Consented, l.Consent) + 1 }
 
@@ -176,11 +191,11 @@ func (l Link) Lose(t Taken, o Origin, now time.Time) Link {
 // Revoke ends a link by a logout of that moment, by the store's time: a consent
 // that began before it does not bring the link back. The tokens go.
 func (l Link) Revoke(reason string, atProvider bool, at time.Time, o Origin, now time.Time) Link {
-	if l.Status == Revoked {
-		return l
-	}
 	if !l.Overtakes(at) {
 		l.ConsentOrder = at
+	}
+	if l.Status == Revoked {
+		return l.rearm()
 	}
 	l.Status, l.Successor, l.Hold, l.Prompt, l.Attempts = Revoked, nil, nil, nil, nil
 	l.FirstIntentAt, l.AnswersUntil = time.Time{}, time.Time{}

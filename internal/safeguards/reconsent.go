@@ -35,17 +35,17 @@ var ofReconsent = []mutation{
 	},
 	{
 		name: "a state is its tenant's", file: "handlers/reconsent_completed.go",
-		from: "	case f.Tenant != d.Tenant:\n", to: "	case false:\n",
+		from: "	case f.Tenant != r.Tenant:\n", to: "	case false:\n",
 		pkg: handlersPkg, test: "TestAStateIsGoodForItsOwnFlow",
 	},
 	{
 		name: "a state is its link's", file: "handlers/reconsent_completed.go",
-		from: "	case f.Link != d.Link:\n", to: "	case false:\n",
+		from: "	case f.Link != r.Link:\n", to: "	case false:\n",
 		pkg: handlersPkg, test: "TestAStateIsGoodForItsOwnFlow",
 	},
 	{
 		name: "a state is its user's", file: "handlers/reconsent_completed.go",
-		from: "	case d.User != \"\" && d.User != f.User:\n", to: "	case false:\n",
+		from: "	case r.user != \"\" && r.user != f.User:\n", to: "	case false:\n",
 		pkg: handlersPkg, test: "TestAStateIsGoodForItsOwnFlow",
 	},
 	{
@@ -89,8 +89,8 @@ var ofReconsent = []mutation{
 		pkg: handlersPkg, test: "TestAnApprovalBeatsTheEndOfItsTerm",
 	},
 	{
-		name: "a decision names the consent that it is about", file: "handlers/link_replacement_decided.go",
-		from: "	case !s.Link.Holds(d.Consent):\n", to: "	case s.Link.Hold == nil:\n",
+		name: "a decision names the consent that it is about", file: "links/hold.go",
+		from: "	case !l.Holds(consent):\n", to: "	case l.Hold == nil:\n",
 		pkg: handlersPkg, test: "TestADecisionIsAboutTheConsentThatItNames",
 	},
 	{
@@ -117,7 +117,27 @@ var ofReconsent = []mutation{
 	},
 	{
 		name: "a replayed logout is as old as its request", file: "handlers/logout_requested.go",
-		from: "	if at := e.Time(); !at.IsZero() && ", to: "	if at := e.Time(); at.IsZero() && ",
+		from: "	if !at.IsZero() && ", to: "	if at.IsZero() && ",
 		pkg: handlersPkg, test: "TestAReplayedLogoutEndsNoLinkThatConsentedSince",
+	},
+	{
+		name: "a replay is as old as its original", file: "handlers/logout_requested.go",
+		from: "events.FirstStored(m.Header, m.StoredAt)", to: "m.StoredAt",
+		pkg: handlersPkg, test: "TestAReplayedLogoutIsAsOldAsItsOriginal",
+	},
+	{
+		name: "what a replay asks of other links is as old", file: "handlers/logout_requested.go",
+		from: "		asks.Follow(m.Header, m.StoredAt)\n", to: "",
+		pkg: handlersPkg, test: "TestAReplayedLogoutIsAsOldAsItsOriginal",
+	},
+	{
+		name: "a report that is older than its bearer is not replayed on it", file: "links/decide.go",
+		from: "t.First.Before(l.IssuedAt)", to: "false",
+		pkg: handlersPkg, test: "TestAnEarlyReportIsNotReplayedOnALaterGeneration",
+	},
+	{
+		name: "a decision that is older than its hold is not replayed on it", file: "links/hold.go",
+		from: "!first.IsZero() && first.Before(l.Hold.At)", to: "false",
+		pkg: handlersPkg, test: "TestAnEarlyDecisionIsNotReplayedOnALaterHold",
 	},
 }

@@ -30,6 +30,7 @@ func serviceSpec(h *handlers.Handlers, c *counters) bus.ServiceSpec {
 		{Verb: api.VerbStage, Handle: api.Handler(h.Stage)},
 		{Verb: api.VerbList, Handle: api.Handler(h.List)},
 		{Verb: api.VerbShow, HandleLink: api.LinkHandler(h.Show)},
+		{Verb: api.VerbExplain, HandleLink: api.LinkHandler(h.Explain)},
 		{Verb: api.VerbToken, HandleLink: api.LinkHandler(h.Token), Waits: api.MaxWait},
 	}}
 }
