@@ -40,7 +40,8 @@ const (
 
 // Entry is one line of the audit. It is JSON, and never changed once written.
 type Entry struct {
-	// ID is a ULID: written twice, an entry is kept once.
+	// ID is a ULID, or follows from cause and action (DerivedID): written twice, an entry
+	// is kept once.
 	ID string    `json:"id"`
 	At time.Time `json:"at"`
 	// Actor is who did it, as "worker:<id>" or "operator:<login>@<host>". It is what the

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/spool"
@@ -48,6 +49,9 @@ func (h *Handlers) adopt(ctx context.Context, entry spool.Entry) error {
 	ctx, span := h.traceAdopted(ctx, s)
 	err = h.settle(ctx, s)
 	span.End(tracing.Unless(err, "not_committed"))
+	if err == nil {
+		h.tell(s.Address, audit.Entry{Action: audit.Recovered, Cause: s.Attempt + s.FlowID, Generation: s.Generation})
+	}
 	return err
 }
 

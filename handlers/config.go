@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/apps"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/budget"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/credentials"
@@ -109,6 +110,8 @@ type Config struct {
 	// asked, as if nobody answered.
 	Credentials func(ctx context.Context, a events.Address, generation uint64) (credentials.Credential, error)
 	Budget      budget.Budget
+	// Audit is told what this worker does; nil: nobody is.
+	Audit audit.Teller
 	// Clock is this host's clock. StoreClock asks the store for its own; it may fail.
 	Clock      func() time.Time
 	StoreClock func(context.Context) (time.Time, error)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/regrant/regrant/api"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
@@ -49,7 +50,16 @@ func (h *Handlers) ConsentBegin(ctx context.Context, tenant string, in api.Conse
 		return api.ConsentBegun{}, h.notNow(f.Address, err)
 	}
 	h.logger(f.Address).Info("consent flow begun", "flow", f.ID, "new", f.New)
+	h.tellFlow(f.Address, f.ID, audit.Entry{Action: audit.ConsentBegun, Outcome: beginning(f)})
 	return api.ConsentBegun{Link: f.Link, State: state, AuthorizeURL: url, ExpiresAt: f.ExpiresAt}, nil
+}
+
+// beginning says what a flow was begun for, in a word of the audit.
+func beginning(f consents.Flow) string {
+	if f.New {
+		return "new_link"
+	}
+	return "existing_link"
 }
 
 // newFlow is a flow for a link that exists and is the user's, or for a new one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
@@ -41,7 +42,16 @@ func (h *Handlers) apply(ctx context.Context, j *flowJob, s consents.Stored) (in
 	h.Metrics.Consents.WithLabelValues(f.Provider, string(next.Status)).Inc()
 	h.logger(f.Address).Info("consent applied", "flow", f.ID, "target", f.Ruling.Target, "to", f.Ruling.Link.Link,
 		"requested", f.Ruling.Requested, "comparison", f.Ruling.Comparison)
+	h.tellFlow(toldOf(f), f.ID, audit.Entry{Action: audit.ConsentPassed, Cause: f.Event, Outcome: string(next.Status)})
 	return h.settled(ctx, j, next), false
+}
+
+// toldOf is the link that a flow's consent was given to, or that waits for it.
+func toldOf(f consents.Flow) events.Address {
+	if f.Ruling.Target == consents.ToHold {
+		return f.Address
+	}
+	return f.Ruling.Link
 }
 
 func (h *Handlers) carryOut(ctx context.Context, j *flowJob, f consents.Flow) error {

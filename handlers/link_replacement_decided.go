@@ -3,10 +3,12 @@ package handlers
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
@@ -42,10 +44,19 @@ func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacem
 	case links.Wait:
 		return inbox.Later(h.Budget.LockRenew)
 	case links.LetGo:
-		return h.letGo(ctx, j.job, s.Link.Hold, decision.Reason)
+		return h.tellDecided(j, d, h.letGo(ctx, j.job, s.Link.Hold, decision.Reason))
 	default:
-		return h.approve(ctx, j, *s.Link.Hold, id)
+		return h.tellDecided(j, d, h.approve(ctx, j, *s.Link.Hold, id))
 	}
+}
+
+// tellDecided tells the audit of a decision once it is carried out. An approval that came
+// too late ends the hold too: the link's events say how.
+func (h *Handlers) tellDecided(j *flowJob, d events.LinkReplacementDecided, v inbox.Verdict) inbox.Verdict {
+	if v.Kind == inbox.KindDone {
+		h.tell(j.addr, audit.Entry{Action: audit.Decided, Cause: j.trace.CausationID, Outcome: string(d.Decision), Details: map[string]string{"consent": strconv.FormatUint(d.Consent, 10)}})
+	}
+	return v
 }
 
 // approve lets a held flow go on where it was stopped.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
@@ -104,7 +105,20 @@ func (h *Handlers) clearLink(ctx context.Context, j *job, reason string, atProvi
 		return h.unfinished(j, err)
 	}
 	h.logger(j.addr).Info("link logged out", "reason", reason, "at_provider", atProvider)
+	h.tellRevoked(j, was, l, atProvider)
 	return h.finishWrite(ctx, j, was, l)
+}
+
+// tellRevoked tells the audit of a link that has just ended, and where.
+func (h *Handlers) tellRevoked(j *job, was, l links.Link, atProvider bool) {
+	if l.Status != links.Revoked || was.Status == links.Revoked {
+		return // a consent came after the request
+	}
+	e := audit.Entry{Action: audit.Revoked, Cause: j.trace.CausationID, Generation: was.Generation, Fingerprint: was.Fingerprint, Outcome: "here_only"}
+	if atProvider {
+		e.Outcome = "at_provider"
+	}
+	h.tell(j.addr, e)
 }
 
 // revokeGrant asks the provider to end the link's grant, unless that would end

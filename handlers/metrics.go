@@ -26,6 +26,7 @@ type Metrics struct {
 	Adopted       prometheus.Counter       // spool files finished for a dead worker
 	Latency       *prometheus.HistogramVec // provider; report stored to rotation announced
 	SpoolFailed   prometheus.Counter
+	AuditLost     prometheus.Counter     // entries that could not be written
 	Replayed      *prometheus.CounterVec // verdict; inputs that an operator replays
 	RolledBack    prometheus.Counter     // a record older than this process remembers
 	Scans         ScanMetrics
@@ -53,6 +54,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Adopted:     mk.plain("spool_adopted_total", "Answers of dead workers that this one committed."),
 		Latency:     mk.histogram("report_to_rotated_seconds", "From the storing of the first report to the stored token-rotated.", secondsToTwoMinutes, "provider"),
 		SpoolFailed: mk.plain("spool_failures_total", "Answers that could not be saved on the worker's disk before their commit."),
+		AuditLost:   mk.plain("audit_lost_total", "Entries of the audit about what this worker did that could not be written."),
 		Replayed:    mk.counter("replayed_inputs_total", "Inputs that an operator replays, by what was decided on them.", "verdict"),
 		RolledBack:  mk.plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
 		Scans:       newScanMetrics(mk),

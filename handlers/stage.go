@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/api"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/secret"
@@ -39,6 +40,7 @@ func (h *Handlers) Stage(ctx context.Context, tenant string, in api.Stage) (api.
 		return api.Staged{}, h.notNow(f.Address, err)
 	}
 	h.logger(f.Address).Info("tokens staged", "flow", f.ID, "new", f.New)
+	h.tellFlow(f.Address, f.ID, audit.Entry{Action: audit.TokensStaged, Fingerprint: h.Providers[f.Provider].Bearer(answer).Fingerprint(), Outcome: beginning(f)})
 	return api.Staged{Link: f.Link, Staging: staging, ExpiresAt: f.ExpiresAt}, nil
 }
 

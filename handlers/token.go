@@ -10,6 +10,7 @@ import (
 
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/apps"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
@@ -61,7 +62,7 @@ func (h *Handlers) StopWaiting() { h.readers.once.Do(func() { close(h.readers.le
 // Errors are *api.Error.
 func (h *Handlers) Token(ctx context.Context, a events.Address, in api.Token) (api.Bearer, error) {
 	out, err := h.token(ctx, a, in)
-	h.audit(a, out, err)
+	h.noteRead(a, out, err)
 	return out, err
 }
 
@@ -198,16 +199,19 @@ func noSuchLink(a events.Address) error {
 	return &api.Error{Code: api.NotFound, Message: "there is no such link", Link: a.Link}
 }
 
-// audit notes every request for a bearer before its answer leaves. Who asked, NATS
+// noteRead notes every request for a bearer before its answer leaves. Who asked, NATS
 // does not tell.
-func (h *Handlers) audit(a events.Address, b api.Bearer, err error) {
+func (h *Handlers) noteRead(a events.Address, b api.Bearer, err error) {
 	outcome, log := "served", h.logger(a)
+	entry := audit.Entry{Action: audit.TokenRead, Fingerprint: b.Fingerprint, Generation: b.Generation}
 	if e := (*api.Error)(nil); errors.As(err, &e) {
-		outcome = string(e.Code)
+		outcome, entry.Generation = string(e.Code), e.Generation
 		log.Info("token refused", "code", outcome, "generation", e.Generation)
 	} else {
 		log.Info("token read", "generation", b.Generation, "fingerprint", b.Fingerprint, "status", b.Status)
 	}
+	entry.Outcome = outcome
+	h.tell(a, entry)
 	provider := a.Provider
 	if h.Providers[provider] == nil {
 		provider = "unknown" // not ours to make labels of

@@ -65,6 +65,7 @@ type Worker struct {
 	handlers  *handlers.Handlers
 	counters  *counters
 	service   *bus.Service
+	teller    *bus.Teller
 	probe     handlers.Probe
 	consumers []*bus.Consumer
 	unlisten  func()
@@ -170,11 +171,15 @@ func (w *Worker) assemble(o Options) (err error) {
 		}
 		w.providers[name], configured[name] = p, p
 	}
+	m := handlers.NewMetrics(o.Registry)
+	if w.teller, err = w.bus.Teller(bus.TellerConfig{Lost: m.AuditLost.Inc}); err != nil {
+		return err
+	}
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
 		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
 		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c)},
-		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: handlers.NewMetrics(o.Registry), Tracer: o.Tracer, Probe: o.Probe,
+		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: m, Audit: w.teller, Tracer: o.Tracer, Probe: o.Probe,
 	})
 	return err
 }
@@ -264,6 +269,9 @@ func (w *Worker) shutdown(ctx context.Context) error {
 	wg.Wait()
 	err := errors.Join(append(errs, w.awaitBackground(ctx))...)
 	w.unlisten()
+	if w.teller != nil {
+		w.teller.Stop(ctx)
+	}
 	if w.apps != nil {
 		w.apps.Stop()
 	}
