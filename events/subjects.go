@@ -54,6 +54,11 @@ func (s Subjects) Audit(action string, a Address) string {
 	return s.base() + ".audit." + action + "." + cmp.Or(a.Tenant, "_") + "." + cmp.Or(a.Provider, "_") + "." + cmp.Or(a.Link, "_")
 }
 
+// AuditFilter selects entries of the audit; an empty part means any, or none.
+func (s Subjects) AuditFilter(action string, a Address) string {
+	return s.Audit(cmp.Or(action, "*"), orAny(a))
+}
+
 // DeadOf is where the dead letter of any message goes, also of one whose subject
 // nobody understands: the original subject, with the prefix moved before "dead".
 func (s Subjects) DeadOf(subject string) string {

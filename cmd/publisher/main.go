@@ -20,6 +20,7 @@ type app struct {
 	Logout       logoutCmd       `cmd:"" name:"logout-requested" help:"Ask to revoke a link at its provider and to clear it here."`
 	Watch        watchCmd        `cmd:"" help:"Print output events, one CloudEvent a line."`
 	Dead         deadCmd         `cmd:"" help:"Events that were given up."`
+	Audit        auditCmd        `cmd:"" help:"List who did what to whose grant."`
 	Validate     validateCmd     `cmd:"" help:"Check files of CloudEvents against the schemas."`
 }
 

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/worker"
@@ -57,7 +59,11 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 		return err
 	}
 	bad := count(lines)
-	if bad == 0 || !i.Atomic {
+	if good := len(lines) - bad; good > 0 && (bad == 0 || !i.Atomic) {
+		run := audit.NewRun(cell.bus, time.Now, c.ConnectTimeout)
+		if err := run.Before(ctx, audit.Entry{Action: audit.Imported, Details: map[string]string{"lines": strconv.Itoa(good)}}); err != nil {
+			return err
+		}
 		if err := write(ctx, im, lines); err != nil {
 			return err
 		}
