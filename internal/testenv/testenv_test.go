@@ -85,6 +85,39 @@ func TestRealNATSKeepsItsStore(t *testing.T) {
 	})
 }
 
+func TestANATSClusterLosesAServer(t *testing.T) {
+	c := testenv.NATSCluster(t)
+	nc, err := nats.Connect(c.URL, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AddStream(&nats.StreamConfig{Name: "S", Subjects: []string{"s"}, Replicas: 3}); err != nil {
+		t.Fatal(err)
+	}
+	c.Servers[0].Kill()
+	testenv.Eventually(t, time.Minute, "two of three store", func() bool {
+		_, err := js.Publish("s", nil)
+		return err == nil
+	})
+	c.Servers[0].Restart()
+}
+
+func TestARedisClusterHasEverySlot(t *testing.T) {
+	c := testenv.RedisCluster(t)
+	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: strings.Split(strings.TrimPrefix(c.URL, "redis://"), ",")})
+	defer client.Close()
+	for i := range 100 {
+		if err := client.Set(t.Context(), strings.Repeat("x", i+1), "", 0).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestStartReportsAProcessThatEnds(t *testing.T) {
 	p := testenv.Start(t, testenv.Command{Path: "/bin/sh", Args: []string{"-c", "echo here; exit 3"}, Ready: "here"})
 	if err := p.Wait(); err == nil || err.Error() != "exit status 3" {
