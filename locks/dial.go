@@ -28,7 +28,9 @@ import (
 //
 // All other parameters are go-redis's (read_timeout, pool_size, skip_verify, …).
 // Left out, time-outs follow b, and nothing is sent twice: the caller knows
-// better than the client whether a call may be repeated.
+// better than the client whether a call may be repeated. To a cluster a call whose
+// reply was lost is sent again within its time-out: go-redis cannot follow moved
+// slots without. Scripts must bear that.
 func Dial(rawURL string, b budget.Budget) (redis.UniversalClient, error) {
 	plain, err := spreadHosts(rawURL)
 	if err == nil {
@@ -78,6 +80,9 @@ func dialCluster(u *url.URL, b budget.Budget) (redis.UniversalClient, error) {
 	o.MaintNotificationsConfig = noMaintenance()
 	o.MaxRetries, o.DialerRetries = cmp.Or(o.MaxRetries, -1), cmp.Or(o.DialerRetries, 1)
 	short(b, &o.DialTimeout, &o.ReadTimeout, &o.WriteTimeout, &o.PoolTimeout)
+	// A primary that is gone cannot say who has its slots now, and go-redis would go
+	// on asking it for a minute. It asks the others when it is used, at most so often.
+	short(b, &o.ClusterStateReloadInterval)
 	return redis.NewClusterClient(o), nil
 }
 
