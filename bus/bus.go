@@ -177,8 +177,12 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 func (b *Bus) Names() Names { return b.names }
 
 // Now is the clock that stamps the links' records: that of the server which
-// decides their writes. It is the only clock that all workers share.
+// decides their writes. It is the only clock that all workers share. In a cluster
+// another server may decide them a moment later: then it jumps by as much as the
+// servers' clocks differ.
 func (b *Bus) Now(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
 	stream, err := b.js.Stream(ctx, BucketStream(b.names.Links()))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the server's clock: %w", b.explain(err))

@@ -73,7 +73,7 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error)
 	if spec.Slots < 1 || spec.Handler == nil {
 		return nil, fmt.Errorf("consume %s: needs a handler and at least one slot, has %d", spec.Durable, spec.Slots)
 	}
-	if _, err := b.js.Consumer(ctx, spec.Stream, spec.Durable); err != nil {
+	if _, err := b.askConsumer(ctx, spec.Stream, spec.Durable); err != nil {
 		return nil, fmt.Errorf("consume %s of %s: %w", spec.Durable, spec.Stream, b.explain(err))
 	}
 	c := &Consumer{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -12,11 +13,23 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// silenceFloor keeps short test budgets from giving up a server that a busy machine
+// merely runs slowly.
+const silenceFloor = 500 * time.Millisecond
+
+// leadershipChange is how a server describes a 409 that ends a request because the
+// consumer's leader becomes another.
+const leadershipChange = "Leadership Change"
+
 // maxBatch bounds one request; past it, larger ones are no faster.
 const maxBatch = 256
 
-// errUnanswered is also what a missing permission looks like.
-var errUnanswered = errors.New("the server does not answer requests for messages; where the log shows a permissions violation, run `worker permissions`")
+var (
+	// errUnanswered is also what a missing permission looks like.
+	errUnanswered = errors.New("the server does not answer requests for messages; where the log shows a permissions violation, run `worker permissions`")
+	// errNoLeader means that nobody has the consumer now. An election ends that.
+	errNoLeader = errors.New("no server has the consumer: its leader is being chosen, or it was deleted and `worker provision` makes it")
+)
 
 // lane asks for messages and receives them, one request at a time.
 //
@@ -67,13 +80,22 @@ func (l *lane) run() {
 	}
 }
 
-// note reports a change between pulling and not pulling, and rests after an error.
+// note reports a change between pulling and not pulling, and rests after an error:
+// not for long where an election is to end it.
 func (l *lane) note(err error) {
 	if err != nil {
-		l.c.log.Warn("cannot pull", "error", err)
+		level := slog.LevelWarn
+		if l.troubled { // Ready has the latest
+			level = slog.LevelDebug
+		}
+		l.c.log.Log(l.c.ctx, level, "cannot pull", "error", err)
 		l.c.bus.trouble(l.c.spec.Durable, err)
 		l.closeSession()
-		l.c.rest(l.c.bus.cfg.Budget.Heartbeat)
+		rest := l.c.bus.cfg.Budget.Heartbeat
+		if errors.Is(err, errNoLeader) {
+			rest /= 5
+		}
+		l.c.rest(rest)
 	} else if l.troubled {
 		l.c.bus.trouble(l.c.spec.Durable, nil)
 	}
@@ -88,11 +110,13 @@ func (l *lane) pull(n int) (started, back int, err error) {
 	if err := l.ask(n); err != nil {
 		return 0, 0, err
 	}
-	lost := time.NewTimer(2 * l.c.bus.cfg.Budget.Heartbeat)
+	silence := max(l.c.bus.cfg.Budget.Heartbeat, silenceFloor)
+	lost := time.NewTimer(silence)
 	defer lost.Stop()
 	for received := 0; received < n; {
 		select {
 		case msg := <-l.msgs:
+			lost.Reset(silence)
 			if l.control(msg) {
 				if over, err := l.heed(msg); over {
 					return started, back, err
@@ -109,7 +133,7 @@ func (l *lane) pull(n int) (started, back int, err error) {
 		case <-anew: // the server has forgotten the request
 			l.closeSession()
 			return started, back, nil
-		case <-lost.C: // the server answers every request, if only that it expired
+		case <-lost.C: // the server that has the request gives a sign of life in half that time
 			return started, back, errUnanswered
 		case <-ends:
 			return started, back, nil
@@ -120,7 +144,8 @@ func (l *lane) pull(n int) (started, back int, err error) {
 	return started, back, nil
 }
 
-// ask sends a request that expires before it counts as lost.
+// ask sends a request. The server that has it gives signs of life, for it may be
+// another one than that of this connection, and end without a word.
 func (l *lane) ask(n int) error {
 	if err := l.openSession(); err != nil {
 		return err
@@ -128,8 +153,9 @@ func (l *lane) ask(n int) error {
 	l.request++
 	body, err := json.Marshal(struct {
 		Expires time.Duration `json:"expires"`
+		Beat    time.Duration `json:"idle_heartbeat"`
 		Batch   int           `json:"batch"`
-	}{l.c.bus.cfg.Budget.Heartbeat, n})
+	}{l.c.bus.cfg.Budget.Heartbeat, l.c.bus.cfg.Budget.Heartbeat / 2, n})
 	if err != nil {
 		return err
 	}
@@ -156,8 +182,13 @@ func (l *lane) heed(msg *nats.Msg) (over bool, err error) {
 		return false, nil
 	case "404", "408": // nothing more in time
 		return true, nil
+	case "503": // nobody listens where requests go to
+		return true, errNoLeader
 	default:
-		return true, fmt.Errorf("refused by the server: %s %s", status, msg.Header.Get("Description"))
+		if description := msg.Header.Get("Description"); description != leadershipChange {
+			return true, fmt.Errorf("refused by the server: %s %s", status, description)
+		}
+		return true, errNoLeader
 	}
 }
 

@@ -36,11 +36,13 @@ func (b *Bus) Provision(ctx context.Context, plan Plan) (Report, error) {
 }
 
 func (b *Bus) provisionStream(ctx context.Context, want jetstream.StreamConfig, report *Report) error {
-	stream, err := b.js.Stream(ctx, want.Name)
+	stream, err := b.askStream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		report.Created = append(report.Created, want.Name)
-		_, err = b.js.CreateStream(ctx, want)
-		return err
+		return b.asking(ctx, func(ctx context.Context) error {
+			_, err := b.js.CreateStream(ctx, want)
+			return err
+		})
 	}
 	if err != nil {
 		return err
@@ -51,17 +53,21 @@ func (b *Bus) provisionStream(ctx context.Context, want jetstream.StreamConfig, 
 		return nil
 	}
 	report.Updated = append(report.Updated, want.Name)
-	_, err = b.js.UpdateStream(ctx, merged(have, want))
-	return err
+	return b.asking(ctx, func(ctx context.Context) error {
+		_, err := b.js.UpdateStream(ctx, merged(have, want))
+		return err
+	})
 }
 
 func (b *Bus) provisionConsumer(ctx context.Context, want placedConsumer, report *Report) error {
 	name := want.stream + "/" + want.config.Durable
-	consumer, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
+	consumer, err := b.askConsumer(ctx, want.stream, want.config.Durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		report.Created = append(report.Created, name)
-		_, err = b.js.CreateConsumer(ctx, want.stream, want.config)
-		return err
+		return b.asking(ctx, func(ctx context.Context) error {
+			_, err := b.js.CreateConsumer(ctx, want.stream, want.config)
+			return err
+		})
 	}
 	if err != nil {
 		return err
@@ -72,6 +78,8 @@ func (b *Bus) provisionConsumer(ctx context.Context, want placedConsumer, report
 		return nil
 	}
 	report.Updated = append(report.Updated, name)
-	_, err = b.js.UpdateConsumer(ctx, want.stream, mergedConsumer(have, want.config))
-	return err
+	return b.asking(ctx, func(ctx context.Context) error {
+		_, err := b.js.UpdateConsumer(ctx, want.stream, mergedConsumer(have, want.config))
+		return err
+	})
 }

@@ -42,7 +42,9 @@ func (b *Bus) PublishOutput(ctx context.Context, m events.Message) error {
 }
 
 // PublishInput is PublishOutput for inputs. One for a provider that the cell
-// does not serve fails at once with ErrUnknownProvider.
+// does not serve fails at once with ErrUnknownProvider; where these credentials may
+// not ask which it serves, once no election can be the reason any more that nobody
+// takes it.
 func (b *Bus) PublishInput(ctx context.Context, m events.Message) error {
 	_, err := b.StoreInput(ctx, m)
 	return err
@@ -55,12 +57,26 @@ func (b *Bus) StoreInput(ctx context.Context, m events.Message) (sequence uint64
 	if errors.Is(err, jetstream.ErrNoStreamResponse) {
 		if err = b.whyUnheard(ctx, m.Subject); err == nil {
 			ack, err = b.publish(ctx, natsMsg(m), true) // accepted in principle: the stream had no leader
+		} else if leaderless(err) {
+			ack, err = b.outlast(ctx, natsMsg(m))
 		}
 	}
 	if err != nil {
 		return 0, fmt.Errorf("publish %s: %w", m.Subject, b.explain(err))
 	}
 	return ack.Sequence, nil
+}
+
+// outlast publishes what no stream has taken, nobody said why, until an election
+// would be over.
+func (b *Bus) outlast(ctx context.Context, msg *nats.Msg) (*jetstream.PubAck, error) {
+	limit, cancel := context.WithTimeout(ctx, electionFor)
+	defer cancel()
+	ack, err := b.publish(limit, msg, true)
+	if errors.Is(err, jetstream.ErrNoStreamResponse) {
+		err = fmt.Errorf("%w: see that the provider is configured, `worker provision` was run since, and the stream has a leader", err)
+	}
+	return ack, err
 }
 
 // whyUnheard explains that no stream took a subject; nil means that one should have.

@@ -43,7 +43,7 @@ func (b *Bus) Verify(ctx context.Context, plan Plan) error {
 }
 
 func (b *Bus) verifyStream(ctx context.Context, want jetstream.StreamConfig) error {
-	stream, err := b.js.Stream(ctx, want.Name)
+	stream, err := b.askStream(ctx, want.Name)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", want.Name, b.explain(err))
 	}
@@ -52,7 +52,7 @@ func (b *Bus) verifyStream(ctx context.Context, want jetstream.StreamConfig) err
 
 func (b *Bus) verifyConsumer(ctx context.Context, want placedConsumer) error {
 	name := "consumer " + want.config.Durable + " of " + want.stream
-	consumer, err := b.js.Consumer(ctx, want.stream, want.config.Durable)
+	consumer, err := b.askConsumer(ctx, want.stream, want.config.Durable)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, b.explain(err))
 	}
@@ -105,7 +105,7 @@ func newEnough(version string) bool {
 
 // Providers lists the providers whose inputs the cell accepts.
 func (b *Bus) Providers(ctx context.Context) ([]string, error) {
-	stream, err := b.js.Stream(ctx, b.names.In())
+	stream, err := b.askStream(ctx, b.names.In())
 	if err != nil {
 		return nil, fmt.Errorf("list the providers: %w", b.explain(err))
 	}

@@ -37,7 +37,11 @@ type WatchSpec struct {
 // as soon as there is one, or ctx's.
 func (b *Bus) Watch(ctx context.Context, spec WatchSpec, see func(*inbox.Message) error) error {
 	stream := cmp.Or(spec.Stream, b.names.Out())
-	consumer, err := b.js.OrderedConsumer(ctx, stream, spec.ordered())
+	var consumer jetstream.Consumer
+	err := b.asking(ctx, func(ctx context.Context) (err error) {
+		consumer, err = b.js.OrderedConsumer(ctx, stream, spec.ordered())
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("watch %s: %w", stream, b.explain(err))
 	}

@@ -17,6 +17,8 @@ const (
 	tryFor = 2 * time.Second
 	// listFor is tryFor for the names of all keys.
 	listFor = 15 * time.Second
+	// openFor bounds the opening of a bucket. An election takes 4 to 9 s.
+	openFor = 30 * time.Second
 	// reads is how often a read is tried. A write has no such number.
 	reads = 3
 	// pauseBase and pauseMax bound the pause between two tries.
@@ -50,11 +52,7 @@ type entry struct {
 // bind opens a bucket and refuses one that keeps older revisions: a watch would
 // report what is no longer true.
 func bind(ctx context.Context, js jetstream.JetStream, name string) (*bucket, error) {
-	kv, err := js.KeyValue(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %s: %w: run `worker provision`", name, err)
-	}
-	stream, err := js.Stream(ctx, "KV_"+name)
+	kv, stream, err := openBucket(ctx, js, name)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w: run `worker provision`", name, err)
 	}
@@ -66,6 +64,34 @@ func bind(ctx context.Context, js jetstream.JetStream, name string) (*bucket, er
 		name: name, js: js, kv: kv, stream: stream, tryFor: tryFor, listFor: listFor, pollFor: pollFor, beat: beat, reads: reads,
 		msgGet: apiPrefix(js.Options()) + "STREAM.MSG.GET.KV_" + name, subject: subject, put: putPrefix(js.Options()) + subject,
 	}, nil
+}
+
+// openBucket repeats itself while the cluster has no leader to ask: for as long as an
+// election may take.
+func openBucket(ctx context.Context, js jetstream.JetStream, name string) (kv jetstream.KeyValue, stream jetstream.Stream, err error) {
+	limit, cancel := context.WithTimeout(ctx, openFor)
+	defer cancel()
+	b := bucket{js: js}
+	for n := 1; ; n++ {
+		err = b.within(limit, tryFor, func(ctx context.Context) (err error) {
+			if kv, err = js.KeyValue(ctx, name); err == nil {
+				stream, err = js.Stream(ctx, "KV_"+name)
+			}
+			return err
+		})
+		if !leaderless(err) || pause(limit, n) != nil {
+			return kv, stream, err
+		}
+	}
+}
+
+// leaderless tells errors that an election ends: no answer, or that there is none now.
+func leaderless(err error) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		return api.Code == 503
+	}
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
 }
 
 // apiPrefix is where the JetStream API lives for these options.
@@ -102,6 +128,16 @@ func (b *bucket) get(ctx context.Context, key string) (e entry, err error) {
 		e = entry{value: found.Value(), revision: found.Revision(), created: found.Created(), live: true}
 		return nil
 	})
+	return e, err
+}
+
+// anywhere reads a key from whichever replica answers, or where that one does not
+// have it yet, from the leader.
+func (b *bucket) anywhere(ctx context.Context, key string) (entry, error) {
+	e, err := b.get(ctx, key)
+	if err == nil && !e.live {
+		e, err = b.leader(ctx, key)
+	}
 	return e, err
 }
 

@@ -40,9 +40,10 @@ func New(ctx context.Context, js jetstream.JetStream, names Buckets) (*Store, er
 	return &Store{links: l, index: x}, nil
 }
 
-// Get returns a link as some replica has it.
+// Get returns a link as some replica has it. One that the replica does not have is
+// asked for where writes are decided: it may be new.
 func (s *Store) Get(ctx context.Context, a events.Address) (links.Stored, error) {
-	return s.read(ctx, a, s.links.get)
+	return s.read(ctx, a, s.links.anywhere)
 }
 
 // Latest returns a link as the stream's leader has it.

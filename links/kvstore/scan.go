@@ -51,12 +51,9 @@ func (s *Store) matching(ctx context.Context, filter events.Address) ([]string, 
 	return s.links.keys(ctx, keys)
 }
 
-// listed reads one link of a list. A replica may not have what is listed yet.
+// listed reads one link of a list.
 func (s *Store) listed(ctx context.Context, key string) (v links.Stored, found bool, err error) {
-	e, err := s.links.get(ctx, key)
-	if err == nil && !e.live {
-		e, err = s.links.leader(ctx, key)
-	}
+	e, err := s.links.anywhere(ctx, key)
 	if err != nil || !e.live {
 		return links.Stored{}, false, err
 	}
