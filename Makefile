@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services demo permissions bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster demo permissions bench ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ services: ## 20 services for two minutes, 10,000 rotations under a subscriber th
 
 permissions: ## write docs/nats.conf and docs/permissions.md, tried on real servers
 	$(GO) test -count=1 ./internal/permissions/ -update
+
+cluster: ## servers of a NATS and a Redis cluster killed under a storm (5 minutes; needs redis-server)
+	REGRANT_CLUSTER=full REGRANT_TEST_REDIS=required $(GO) test -count=1 -v -timeout 20m ./internal/cluster/ | grep -v 'log.go:'
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo

@@ -35,6 +35,8 @@ type Options struct {
 	// Prefix of the cell; left out: regrant.
 	Prefix  string
 	LockTTL time.Duration
+	// Replicas of streams and buckets; left out: 1.
+	Replicas int
 	// Providers by name: how the simulator behaves, and what Regrant believes of it.
 	Providers map[string]Provider
 	// Log may be nil.
@@ -108,7 +110,7 @@ func New(ctx context.Context, o Options) (c *Cell, err error) {
 
 func (c *Cell) configure(o Options) (config.Config, error) {
 	cfg := config.Config{
-		NATS: config.NATS{URL: o.NATSURL, Prefix: o.Prefix}, Redis: config.Redis{URL: o.RedisURL},
+		NATS: config.NATS{URL: o.NATSURL, Prefix: o.Prefix, Replicas: o.Replicas}, Redis: config.Redis{URL: o.RedisURL},
 		DataDir: filepath.Join(o.Dir, "data"), Keys: config.Keys{File: filepath.Join(o.Dir, "keys.json")},
 		LockTTL: o.LockTTL, Dir: o.Dir, Providers: map[string]providers.Profile{},
 	}
