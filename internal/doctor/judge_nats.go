@@ -35,8 +35,13 @@ func judgeNATS(f natsFacts) []Finding {
 		c.find(Error, "JetStream", "does not answer: "+f.AccountErr.Error(), accountFix(f.AccountErr))
 		return append(c.all, judgeSync(f)...)
 	}
-	judgeRoom(&c, f.Account)
-	all := c.or("nats-server " + f.Version + " with JetStream")
+	says := "nats-server " + f.Version + " with JetStream"
+	if f.Account != nil {
+		judgeRoom(&c, f.Account)
+	} else {
+		says += "; how full its account is, these credentials cannot see"
+	}
+	all := c.or(says)
 	return slices.Concat(all, judgeSync(f), judgeStreams(f), judgeConsumers(f))
 }
 

@@ -19,7 +19,8 @@ type natsFacts struct {
 	// Cluster is the name of its cluster; empty: it stands alone.
 	Cluster    string
 	MaxPayload int64
-	// Account is nil where AccountErr says why.
+	// Account is nil where AccountErr says why, or where these credentials may not see
+	// it: a worker's need not.
 	Account    *jetstream.AccountInfo
 	AccountErr error
 	Streams    []bus.PlacedStream
@@ -80,8 +81,10 @@ func (o Options) url() string {
 func (n *natsConn) read(ctx context.Context, o Options, f *natsFacts) {
 	ctx, cancel := n.limited(ctx)
 	defer cancel()
-	if f.Account, f.AccountErr = n.bus.JetStream().AccountInfo(ctx); f.AccountErr != nil {
-		return
+	if hidden, _ := n.denied(ctx, right{Subject: "$JS.API.INFO"}); !hidden {
+		if f.Account, f.AccountErr = n.bus.JetStream().AccountInfo(ctx); f.AccountErr != nil {
+			return
+		}
 	}
 	f.Streams, f.Consumers = n.bus.Inspect(ctx, o.plan())
 	f.Clock = lookClock(o.Now, func() (time.Time, error) { return n.bus.Now(ctx) })

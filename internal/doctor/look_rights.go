@@ -50,8 +50,13 @@ func rights(n bus.Names, tenant string, providers []string) (all []right) {
 		publish("$KV."+bucket+"."+tenant+"."+probeLink, "write records")
 		publish("$JS.API.DIRECT.GET.KV_"+bucket+".$KV."+bucket+"."+probeLink, "read records")
 		publish("$JS.API.STREAM.MSG.GET.KV_"+bucket, "read records where writes are decided")
+	}
+	for _, bucket := range []string{n.Links(), n.Apps()} {
 		publish("$JS.API.CONSUMER.CREATE.KV_"+bucket+"."+probeLink, "list and watch records")
 		publish("$JS.API.CONSUMER.DELETE.KV_"+bucket+"."+probeLink, "end a list or watch")
+	}
+	for _, stream := range []string{n.Out(), n.Timer()} {
+		publish("$JS.API.STREAM.MSG.GET."+stream, "read what was announced and armed last")
 	}
 	return append(all, listening(n)...)
 }
