@@ -241,7 +241,7 @@ func (w *world) inputs() string { return "nats/CANARY_IN" }
 func (w *world) places() map[string][]byte {
 	w.t.Helper()
 	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes(), "redis": w.redis.bytes()}
-	for _, name := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
+	for _, name := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_AUDIT", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		all["stream "+name] = w.stream(name)
 	}
 	for name, text := range files(w.t, filepath.Join(w.store, "jetstream", "$G", "streams")) {
