@@ -31,7 +31,7 @@ func (w *watchCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	if err != nil {
 		return err
 	}
-	b, err := c.Connect(ctx, cfg.Defaults(), "subscriber")
+	b, err := c.Connect(ctx, cfg.Defaults(), roleOperator)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,13 @@ func (c *Common) Connect(ctx context.Context, cfg config.Config, role string) (*
 	if err != nil && embedded {
 		err = fmt.Errorf("%w; no NATS URL is configured, so this is the server that `worker run` brings: start that, or give --nats-url", err)
 	}
-	return b, err
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Hears(ctx); err != nil {
+		return nil, errors.Join(err, b.Close(context.WithoutCancel(ctx)))
+	}
+	return b, nil
 }
 
 // Print writes one value as one line of JSON. It is no web page: a URL keeps its &.
