@@ -18,7 +18,8 @@ import (
 	"github.com/regrant/regrant/inbox"
 )
 
-// Endpoint is one verb of the API: of a tenant (Handle) or of a link (HandleLink).
+// Endpoint is one verb of the API: of a tenant (Handle), of a link (HandleLink), or of
+// all workers at once (HandleEveryone).
 type Endpoint struct {
 	// Verb is the last word of its subjects (events.Subjects.API, APILink).
 	Verb string
@@ -29,6 +30,8 @@ type Endpoint struct {
 	Handle func(ctx context.Context, tenant string, data []byte) ([]byte, error)
 	// HandleLink answers the request about a link, as Handle does.
 	HandleLink func(ctx context.Context, a events.Address, data []byte) ([]byte, error)
+	// HandleEveryone answers an operator, and each process that serves the prefix does.
+	HandleEveryone func(ctx context.Context, data []byte) ([]byte, error)
 	// Waits is the longest that a request may wait, beside the work on it. Handlers
 	// wait in inbox.Waiting, without their slot, and bound themselves how many do.
 	Waits time.Duration
@@ -106,9 +109,13 @@ func (b *Bus) Serve(ctx context.Context, spec ServiceSpec) (*Service, error) {
 func (s *Service) add(ctx context.Context, endpoints []Endpoint) error {
 	for _, e := range endpoints {
 		handler := micro.HandlerFunc(func(r micro.Request) { s.take(e, r) })
-		err := s.micro.AddEndpoint(e.Verb, handler,
-			micro.WithEndpointSubject(e.subjects(s.bus.names.Subjects())), micro.WithEndpointPendingLimits(apiPending, apiPendingBytes))
-		if err != nil {
+		options := []micro.EndpointOpt{
+			micro.WithEndpointSubject(e.subjects(s.bus.names.Subjects())), micro.WithEndpointPendingLimits(apiPending, apiPendingBytes),
+		}
+		if e.HandleEveryone != nil {
+			options = append(options, micro.WithEndpointQueueGroupDisabled())
+		}
+		if err := s.micro.AddEndpoint(e.Verb, handler, options...); err != nil {
 			return fmt.Errorf("endpoint %s: %w", e.Verb, err)
 		}
 	}

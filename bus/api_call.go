@@ -13,8 +13,11 @@ import (
 
 // subjects is what an endpoint subscribes to.
 func (e Endpoint) subjects(s events.Subjects) string {
-	if e.HandleLink != nil {
+	switch {
+	case e.HandleLink != nil:
 		return s.APILinkAll(e.Verb)
+	case e.HandleEveryone != nil:
+		return s.APIEveryone(e.Verb)
 	}
 	return s.APIAll(e.Verb)
 }
@@ -29,8 +32,11 @@ type call struct {
 
 // call reads whom a request is about from its subject.
 func (e Endpoint) call(s events.Subjects, r micro.Request) (call, error) {
-	if e.HandleLink != nil {
+	switch {
+	case e.HandleLink != nil:
 		return e.callLink(s, r)
+	case e.HandleEveryone != nil:
+		return call{e.Verb, slog.Attr{}, func(ctx context.Context) ([]byte, error) { return e.HandleEveryone(ctx, r.Data()) }}, nil
 	}
 	tenant, _, err := s.ParseAPI(r.Subject())
 	if err != nil {

@@ -42,3 +42,10 @@ type Store interface {
 	// was lost repeats the identical write until it knows whether it took place.
 	Update(ctx context.Context, f Flow, revision uint64) (uint64, error)
 }
+
+// Scanner walks the flows of a store.
+type Scanner interface {
+	// List calls yield with every flow that is kept, as it stands where writes are
+	// decided, in no order, until yield returns false.
+	List(ctx context.Context, yield func(Stored) bool) error
+}

@@ -46,6 +46,10 @@ func (s Subjects) APILink(a Address, verb string) string {
 	return s.base() + ".api." + a.Token() + "." + verb
 }
 
+// APIEveryone is where all workers of a cell are asked at once. It lies where a
+// tenant's subjects would, of a name that no tenant can have.
+func (s Subjects) APIEveryone(verb string) string { return s.API("_", verb) }
+
 // Credentials is where the owner of a link's session is asked for its credentials.
 func (s Subjects) Credentials(a Address) string { return s.base() + ".credentials." + a.Token() }
 

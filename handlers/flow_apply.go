@@ -10,6 +10,7 @@ import (
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/seal"
 )
 
 // errRuleAgain means that what a ruling rests on has changed: somebody claimed the
@@ -145,7 +146,9 @@ func (h *Handlers) consented(j *flowJob, f consents.Flow, l links.Link) (links.L
 	g := found.Grant
 	g.Comparison = string(r.Comparison)
 	if l.Live() {
-		h.inherit(l, f, &tokens, &g)
+		if err := h.inherit(l, f, &tokens, &g); err != nil {
+			return l, err
+		}
 	}
 	if g.Sealed, err = SealTokens(h.Keys, l.Address, l.Numbered(), l.Generation+1, tokens); err != nil {
 		return l, err
@@ -168,22 +171,27 @@ func (h *Handlers) consented(j *flowJob, f consents.Flow, l links.Link) (links.L
 
 // inherit takes over from a live link's tokens what the answer left out. A
 // provider that gives a refresh token at the first consent only means the old one
-// to go on, which holds for the same login alone.
-func (h *Handlers) inherit(l links.Link, f consents.Flow, t *links.Tokens, g *links.Grant) {
+// to go on, which holds for the same login alone. Tokens whose key this worker lacks
+// are waited for: what it left out here would be lost.
+func (h *Handlers) inherit(l links.Link, f consents.Flow, t *links.Tokens, g *links.Grant) error {
 	old, err := h.openTokens(l)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		return err
+	}
 	if err != nil {
 		h.logger(l.Address).Warn("the link's earlier tokens do not open; nothing is taken over from them", "err", err)
-		return
+		return nil
 	}
 	g.ClaimsChanged = changed(old.Claims, t.Claims)
 	if l.Subject == "" || l.Subject != f.Found.Subject {
-		return
+		return nil
 	}
 	t.APIKey, g.APIKey = old.APIKey, !old.APIKey.IsZero()
 	if t.Refresh.IsZero() {
 		t.Refresh = old.Refresh
 		g.Refreshable = !t.Refresh.IsZero()
 	}
+	return nil
 }
 
 // displace ends the links that lose the login. What owns it by now has not lost it.

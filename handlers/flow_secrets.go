@@ -80,7 +80,7 @@ func (h *Handlers) openFlowTokens(f consents.Flow) (links.Tokens, error) {
 }
 
 func (h *Handlers) openFlow(kind string, f consents.Flow, sealed []byte) ([]byte, error) {
-	clear, err := h.Keys.Open(flowBinding(kind, f), sealed)
+	clear, err := h.unseal(flowBinding(kind, f), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open %s of consent flow %s of link %s: %w", kind, f.ID, f.Address, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/seal"
 	"github.com/regrant/regrant/tracing"
 )
 
@@ -137,6 +138,10 @@ func (h *Handlers) revokeGrant(ctx context.Context, l links.Link, delivered uint
 		return false, false
 	}
 	tokens, err := h.openTokens(l)
+	if errors.Is(err, seal.ErrUnknownKey) && delivered < revokeTries {
+		h.logger(l.Address).Error("the link's tokens do not open with this worker's keys; the logout waits for one that has them", "err", err)
+		return false, true
+	}
 	if err != nil {
 		h.logger(l.Address).Error("the link's tokens do not open; they are dropped and not revoked at the provider", "err", err)
 		return false, false

@@ -29,6 +29,7 @@ type Metrics struct {
 	AuditLost     prometheus.Counter     // entries that could not be written
 	Replayed      *prometheus.CounterVec // verdict; inputs that an operator replays
 	RolledBack    prometheus.Counter     // a record older than this process remembers
+	UnknownKey    prometheus.Counter     // sealed under a key that this worker lacks
 	Scans         ScanMetrics
 }
 
@@ -57,6 +58,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		AuditLost:   mk.plain("audit_lost_total", "Entries of the audit about what this worker did that could not be written."),
 		Replayed:    mk.counter("replayed_inputs_total", "Inputs that an operator replays, by what was decided on them.", "verdict"),
 		RolledBack:  mk.plain("store_rolled_back_total", "Records older than what this process remembers: the store was restored from a backup."),
+		UnknownKey:  mk.plain("unknown_key_total", "Sealed values that named a key which this worker's keys file lacks; they wait."),
 		Scans:       newScanMetrics(mk),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
+	"github.com/regrant/regrant/seal"
 	"github.com/regrant/regrant/tracing"
 )
 
@@ -143,7 +144,7 @@ func (h *Handlers) commit(ctx context.Context, s saved) (was, l links.Link, err 
 	for try := 1; ; try++ {
 		was, l, err = h.tryCommit(ctx, s, verify)
 		s.recent = nil
-		if err == nil || errors.Is(err, errForGood) || ctx.Err() != nil {
+		if err == nil || errors.Is(err, errForGood) || errors.Is(err, seal.ErrUnknownKey) || ctx.Err() != nil {
 			return was, l, err
 		}
 		if !errors.Is(err, links.ErrConflict) {
@@ -265,7 +266,7 @@ func (h *Handlers) verifyOnce(ctx context.Context, s saved) verifier {
 func (h *Handlers) verify(ctx context.Context, l links.Link, a *providers.Answer) (providers.Verified, error) {
 	tokens, err := h.openTokens(l)
 	if err != nil {
-		return providers.Verified{}, fmt.Errorf("%w: %w", errForGood, err)
+		return providers.Verified{}, forGood(err)
 	}
 	return h.Providers[l.Provider].Verify(ctx, a, providers.Identity{
 		Issuer: tokens.Issuer, Subject: tokens.Subject, ClientID: l.ClientID,

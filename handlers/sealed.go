@@ -3,6 +3,7 @@ package handlers
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -27,8 +28,27 @@ func binding(kind string, a events.Address, consent, generation uint64) seal.Bin
 	return seal.Binding{Kind: kind, Tenant: a.Tenant, Provider: a.Provider, Link: a.Link, Consent: consent, Generation: generation}
 }
 
+// unseal opens what was sealed. A value whose key this worker lacks is never a
+// verdict on a link: whoever asked puts it off, until the keys file was brought here
+// or another worker takes it up.
+func (h *Handlers) unseal(b seal.Binding, sealed []byte) ([]byte, error) {
+	clear, err := h.Keys.Open(b, sealed)
+	if errors.Is(err, seal.ErrUnknownKey) {
+		h.Metrics.UnknownKey.Inc()
+	}
+	return clear, err
+}
+
+// forGood marks an error of unseal, unless it ends with the right keys file.
+func forGood(err error) error {
+	if errors.Is(err, seal.ErrUnknownKey) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errForGood, err)
+}
+
 func (h *Handlers) openTokens(l links.Link) (links.Tokens, error) {
-	clear, err := h.Keys.Open(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
+	clear, err := h.unseal(binding(kindTokens, l.Address, l.Consent, l.Generation), l.Sealed)
 	if err != nil {
 		return links.Tokens{}, fmt.Errorf("open tokens of link %s generation %d: %w", l.Address, l.Generation, err)
 	}
@@ -53,7 +73,7 @@ func (h *Handlers) sealAnswer(a events.Address, consent, generation uint64, answ
 }
 
 func (h *Handlers) openAnswer(a events.Address, consent, generation uint64, sealed []byte) (*providers.Answer, error) {
-	clear, err := h.Keys.Open(binding(kindAnswer, a, consent, generation), sealed)
+	clear, err := h.unseal(binding(kindAnswer, a, consent, generation), sealed)
 	if err != nil {
 		return nil, fmt.Errorf("open saved answer of link %s generation %d: %w", a, generation, err)
 	}
@@ -66,7 +86,7 @@ func (h *Handlers) openAnswer(a events.Address, consent, generation uint64, seal
 func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified) (links.Grant, error) {
 	old, err := h.openTokens(l)
 	if err != nil {
-		return links.Grant{}, fmt.Errorf("%w: %w", errForGood, err)
+		return links.Grant{}, forGood(err)
 	}
 	t := links.Tokens{
 		Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType,

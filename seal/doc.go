@@ -20,7 +20,9 @@
 //
 // Several sealing keys live in one Tink keyset. The primary one seals, all of
 // them open, so a key can be replaced while values sealed under its predecessors
-// are still about.
+// are still about: Add makes the next one and gives everybody time to learn of it,
+// Promote lets it seal, and Destroy gives up one that nothing needs any more. Edit
+// does so to the file. A sealed value says in the clear which key sealed it (KeyOf).
 //
 // # Naming
 //

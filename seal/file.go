@@ -34,16 +34,27 @@ type file struct {
 	Version int             `json:"version"`
 	Sealing json.RawMessage `json:"sealing"`
 	Subject string          `json:"subject"` // standard base64, 32 bytes
+	// Notes are by the sealing key's id; a file whose keys were never changed has none.
+	Notes map[uint32]Note `json:"notes,omitempty"`
 }
 
 // Load reads a keys file that Save wrote. The mode is judged on the opened file,
 // so the one that is checked is the one that is read; a symbolic link's own mode
 // does not matter. Errors never quote the file's content.
 func Load(path string) (*Keys, error) {
-	data, err := readPrivate(path)
+	data, stamp, err := readPrivate(path)
 	if err != nil {
 		return nil, err
 	}
+	keys, err := decodeFile(path, data)
+	if err != nil {
+		return nil, err
+	}
+	keys.path, keys.stamp = path, stamp
+	return keys, nil
+}
+
+func decodeFile(path string, data []byte) (*Keys, error) {
 	keys, err := decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s: %w; restore it from a backup (new keys open nothing that these sealed)",
@@ -52,24 +63,28 @@ func Load(path string) (*Keys, error) {
 	return keys, nil
 }
 
-func readPrivate(path string) ([]byte, error) {
+func readPrivate(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w at %s: make one with `worker keys new`, or name the right path under keys.file",
+		return nil, nil, fmt.Errorf("%w at %s: make one with `worker keys new`, or name the right path under keys.file",
 			ErrNoKeys, path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open keys file: %w; it must belong to the user that runs the worker", err)
+		return nil, nil, fmt.Errorf("open keys file: %w; it must belong to the user that runs the worker", err)
 	}
 	defer f.Close()
 	if err := checkPrivate(f); err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("check keys file: %w", err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
-		return nil, fmt.Errorf("read keys file: %w", err)
+		return nil, nil, fmt.Errorf("read keys file: %w", err)
 	}
-	return data, nil
+	return data, info, nil
 }
 
 func checkPrivate(f *os.File) error {
@@ -104,7 +119,7 @@ func decode(data []byte) (*Keys, error) {
 	if err != nil {
 		return nil, errors.New(`field "sealing": not a Tink keyset`)
 	}
-	keys, err := newKeys(handle, subject)
+	keys, err := newKeys(handle, parsed.Notes, subject)
 	if err != nil {
 		return nil, errors.New(`field "sealing": not a keyset for AEAD`)
 	}
@@ -129,17 +144,16 @@ func parse(data []byte) (file, error) {
 }
 
 func (k *Keys) encode() ([]byte, error) {
-	k.mu.RLock()
-	handle := k.sealing
-	k.mu.RUnlock()
+	r := k.ring.Load()
 	var sealing bytes.Buffer
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&sealing)); err != nil {
+	if err := insecurecleartextkeyset.Write(r.handle, keyset.NewJSONWriter(&sealing)); err != nil {
 		return nil, fmt.Errorf("encode sealing keys: %w", err)
 	}
 	out, err := json.MarshalIndent(file{
 		Version: fileVersion,
 		Sealing: sealing.Bytes(),
 		Subject: base64.StdEncoding.EncodeToString([]byte(k.subject.Reveal())),
+		Notes:   r.notes,
 	}, "", "  ")
 	return append(out, '\n'), err
 }

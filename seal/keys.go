@@ -4,12 +4,13 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
-	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/regrant/regrant/secret"
 )
@@ -23,10 +24,11 @@ const subjectKeySize = 32
 // concurrent use, and print nothing of themselves.
 type Keys struct {
 	subject secret.Value // never changes: see the package documentation
+	ring    atomic.Pointer[ring]
 
-	mu      sync.RWMutex // guards what Rotate replaces
-	sealing *keyset.Handle
-	aead    tink.AEAD
+	mu    sync.Mutex  // one Reload at a time
+	path  string      // of the file; empty: in memory only
+	stamp fs.FileInfo // of the file as it was read
 }
 
 // Generate makes new keys from the system's randomness. They exist in memory
@@ -38,52 +40,17 @@ func Generate() (*Keys, error) {
 	}
 	subject := make([]byte, subjectKeySize)
 	_, _ = rand.Read(subject) // never fails (crypto/rand, since Go 1.24)
-	return newKeys(handle, subject)
+	return newKeys(handle, nil, subject)
 }
 
-func newKeys(handle *keyset.Handle, subject []byte) (*Keys, error) {
-	primitive, err := aead.New(handle)
+func newKeys(handle *keyset.Handle, notes map[uint32]Note, subject []byte) (*Keys, error) {
+	r, err := newRing(handle, notes)
 	if err != nil {
 		return nil, fmt.Errorf("use sealing keys: %w", err)
 	}
-	return &Keys{subject: secret.New(string(subject)), sealing: handle, aead: primitive}, nil
-}
-
-// Rotate adds a new primary sealing key; values sealed under the old ones still
-// open. It changes this process only. What it then seals no other worker can open
-// until that worker has loaded the new keys too, so Save and distribute them
-// before they come into use.
-func (k *Keys) Rotate() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	handle, err := withNewPrimary(k.sealing)
-	if err != nil {
-		return fmt.Errorf("rotate sealing keys: %w", err)
-	}
-	primitive, err := aead.New(handle)
-	if err != nil {
-		return fmt.Errorf("rotate sealing keys: %w", err)
-	}
-	k.sealing, k.aead = handle, primitive
-	return nil
-}
-
-func withNewPrimary(old *keyset.Handle) (*keyset.Handle, error) {
-	manager := keyset.NewManagerFromHandle(old)
-	id, err := manager.Add(aead.XAES256GCM192BitNonceKeyTemplate())
-	if err != nil {
-		return nil, err
-	}
-	if err := manager.SetPrimary(id); err != nil {
-		return nil, err
-	}
-	return manager.Handle()
-}
-
-func (k *Keys) primitive() tink.AEAD {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	return k.aead
+	k := &Keys{subject: secret.New(string(subject))}
+	k.ring.Store(r)
+	return k, nil
 }
 
 // Format and LogValue print secret.Redacted: fmt would otherwise walk into the

@@ -33,6 +33,9 @@ func (k *Keys) Save(path string) error {
 	if err := syncDir(dir); err != nil {
 		return fmt.Errorf("save keys: %s is written, but may not survive a power failure: %w", path, err)
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.path = path // what becomes of the file from now on, Reload takes over
 	return nil
 }
 

@@ -18,7 +18,7 @@ type app struct {
 	Doctor      doctorCmd      `cmd:"" help:"Look at NATS, Redis, keys, disk, clocks and permissions, and say what is wrong and what mends it."`
 	Links       linksCmd       `cmd:"" help:"Import, list and show links."`
 	Providers   providersCmd   `cmd:"" help:"What is known of providers."`
-	Keys        keysCmd        `cmd:"" help:"Make the sealing keys."`
+	Keys        keysCmd        `cmd:"" help:"Make, list, rotate and destroy the sealing keys."`
 	Permissions permissionsCmd `cmd:"" help:"Print what a role may do at NATS and Redis, and no more."`
 }
 

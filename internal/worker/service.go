@@ -13,10 +13,13 @@ const serviceVersion = "1.0.0"
 // APISubjects are what a worker listens to, to serve the API.
 func APISubjects(s events.Subjects) []string {
 	var all []string
-	for _, e := range serviceSpec(new(handlers.Handlers), nil).Endpoints {
+	for _, e := range serviceSpec(new(handlers.Handlers), nil, nil).Endpoints {
 		subject := s.APIAll(e.Verb)
-		if e.HandleLink != nil {
+		switch {
+		case e.HandleLink != nil:
 			subject = s.APILinkAll(e.Verb)
+		case e.HandleEveryone != nil:
+			subject = s.APIEveryone(e.Verb)
 		}
 		all = append(all, subject)
 	}
@@ -24,7 +27,7 @@ func APISubjects(s events.Subjects) []string {
 }
 
 // serviceSpec lists what services may ask of the workers.
-func serviceSpec(h *handlers.Handlers, c *counters) bus.ServiceSpec {
+func serviceSpec(h *handlers.Handlers, c *counters, k *keyring) bus.ServiceSpec {
 	return bus.ServiceSpec{Name: "regrant", Version: serviceVersion, Answered: c.answered, Endpoints: []bus.Endpoint{
 		{Verb: api.VerbConsentBegin, Handle: api.Handler(h.ConsentBegin)},
 		{Verb: api.VerbStage, Handle: api.Handler(h.Stage)},
@@ -32,5 +35,6 @@ func serviceSpec(h *handlers.Handlers, c *counters) bus.ServiceSpec {
 		{Verb: api.VerbShow, HandleLink: api.LinkHandler(h.Show)},
 		{Verb: api.VerbExplain, HandleLink: api.LinkHandler(h.Explain)},
 		{Verb: api.VerbToken, HandleLink: api.LinkHandler(h.Token), Waits: api.MaxWait},
+		{Verb: api.VerbKeys, HandleEveryone: k.report},
 	}}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -56,6 +55,7 @@ type Worker struct {
 	redis     redis.UniversalClient
 	locks     *locks.Redis
 	spool     *spool.Spool
+	keyring   *keyring
 	providers map[string]*providers.Provider
 	store     *kvstore.Store
 	flows     *kvstore.Flows
@@ -142,7 +142,7 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	w.redis.AddHook(redisErrors{w.counters.redis})
 	w.locks = locks.New(w.redis, locks.Config{Worker: w.id, Budget: c.Budget(), Prefix: c.NATS.Prefix, Log: w.log})
 	w.limits = limits.New(w.redis, limits.Config{Worker: w.id, Prefix: c.NATS.Prefix, Budget: c.Budget(), Log: w.log})
-	w.spool, err = spool.Open(filepath.Join(c.DataDir, "spool"), w.id)
+	w.spool, err = spool.Open(SpoolOf(c), w.id)
 	return err
 }
 
@@ -175,6 +175,7 @@ func (w *Worker) assemble(o Options) (err error) {
 	if w.teller, err = w.bus.Teller(bus.TellerConfig{Lost: m.AuditLost.Inc}); err != nil {
 		return err
 	}
+	w.keyring = newKeyring(o)
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
 		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
@@ -201,7 +202,7 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = stop
-	if w.service, err = w.bus.Serve(background, serviceSpec(w.handlers, w.counters)); err != nil {
+	if w.service, err = w.bus.Serve(background, serviceSpec(w.handlers, w.counters, w.keyring)); err != nil {
 		return err
 	}
 	b := o.Config.Budget()
@@ -209,6 +210,7 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 		o.Registry.MustRegister(&scrape{w: w, apps: appNames(o.Config), now: time.Now})
 	}
 	w.background.Go(func() { w.adoptEvery(background, b.Adopt) })
+	w.background.Go(func() { w.follow(background, b.LockTTL) })
 	w.background.Go(func() { w.reconcile(background, b.Patience) })
 	return nil
 }

@@ -12,10 +12,13 @@ import (
 	"github.com/regrant/regrant/links"
 )
 
-// Flows is a consents.Store. Make it with NewFlows.
+// Flows is a consents.Store and a consents.Scanner. Make it with NewFlows.
 type Flows struct{ bucket *bucket }
 
-var _ consents.Store = (*Flows)(nil)
+var (
+	_ consents.Store   = (*Flows)(nil)
+	_ consents.Scanner = (*Flows)(nil)
+)
 
 // NewFlows binds to the bucket of flows, which must exist: `worker provision`
 // makes it. Its keys end by themselves, each when its last write said.
@@ -124,4 +127,24 @@ func flowChange(flow consents.Flow, revision uint64) (change, error) {
 	}
 	data, err := flow.Encode()
 	return change{key: flow.Key, value: data, revision: revision, keep: keep}, err
+}
+
+// List yields the flows that existed when it was called, each as the stream's leader
+// has it when its turn comes.
+func (f *Flows) List(ctx context.Context, yield func(consents.Stored) bool) error {
+	keys, err := f.bucket.keys(ctx, ">")
+	if err != nil {
+		return fmt.Errorf("list consent flows: %w", err)
+	}
+	for _, key := range keys {
+		found, err := f.Get(ctx, key)
+		switch {
+		case errors.Is(err, links.ErrNotFound): // it has ended, or its marker is left
+		case err != nil:
+			return err
+		case !yield(found):
+			return nil
+		}
+	}
+	return ctx.Err()
 }

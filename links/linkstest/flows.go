@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 
 // FlowStore is an empty store of flows.
 type FlowStore struct {
-	Store consents.Store
+	Store interface {
+		consents.Store
+		consents.Scanner
+	}
 	// Expire ends the life of a flow's record, as time would.
 	Expire func(t *testing.T, key string)
 }
@@ -35,6 +39,7 @@ func Flows(t *testing.T, open func(t *testing.T) FlowStore) {
 		"a flow that ended":                    flowExpired,
 		"a flow that ended is made again once": flowExpiredRace,
 		"ended context":                        flowEndedContext,
+		"list":                                 flowList,
 	} {
 		t.Run(name, func(t *testing.T) {
 			test(t, open(t))
@@ -305,5 +310,42 @@ func sameFlow(t *testing.T, got, want consents.Flow) {
 	}
 	if !bytes.Equal(g, w) {
 		t.Errorf("flow\n%s\nwant\n%s", g, w)
+	}
+}
+
+// flowList: each flow that is kept once, with what Get says of it, and no more than
+// is wanted.
+func flowList(t *testing.T, s FlowStore) {
+	want := map[string]uint64{}
+	for _, state := range []string{"one", "two", "three", "ended"} {
+		want[consents.Key(state)] = createFlow(t, s.Store, state).Revision
+	}
+	v := getFlow(t, s.Store, "two")
+	want[consents.Key("two")] = updateFlow(t, s.Store, presented(v.Flow, "attempt"), v.Revision).Revision
+	got := map[string]uint64{}
+	list := func(most int) {
+		t.Helper()
+		clear(got)
+		err := s.Store.List(bounded(t), func(v consents.Stored) bool {
+			if got[v.Flow.Key] = v.Revision; v.Flow.Status != consents.Pending && v.Flow.Order.IsZero() {
+				t.Error("a presented flow was listed without its order")
+			}
+			return len(got) < most
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if list(9); !maps.Equal(got, want) {
+		t.Errorf("listed %v, want %v", got, want)
+	}
+	if list(2); len(got) != 2 {
+		t.Errorf("%d were listed after the second was the last one wanted", len(got))
+	}
+	for key := range want {
+		s.Expire(t, key)
+	}
+	if list(9); len(got) != 0 {
+		t.Errorf("listed %v, which has ended", got)
 	}
 }

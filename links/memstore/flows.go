@@ -2,7 +2,10 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,7 +13,7 @@ import (
 	"github.com/regrant/regrant/links"
 )
 
-// Flows is a consents.Store. Make it with NewFlows.
+// Flows is a consents.Store and a consents.Scanner. Make it with NewFlows.
 type Flows struct {
 	now    func() time.Time
 	faults faults[consents.Flow]
@@ -20,7 +23,10 @@ type Flows struct {
 	records  map[string]kept
 }
 
-var _ consents.Store = (*Flows)(nil)
+var (
+	_ consents.Store   = (*Flows)(nil)
+	_ consents.Scanner = (*Flows)(nil)
+)
 
 // kept is a record with an end, after which it is as if it had never been.
 type kept struct {
@@ -124,4 +130,26 @@ func (r record) flow() (consents.Stored, error) {
 		return consents.Stored{}, err
 	}
 	return consents.Stored{Flow: f.Observed(r.storedAt), Revision: r.revision, StoredAt: r.storedAt}, nil
+}
+
+// List yields the flows that existed when it was called, each as it stands when its
+// turn comes.
+func (s *Flows) List(ctx context.Context, yield func(consents.Stored) bool) error {
+	for _, key := range s.keys() {
+		found, err := s.Get(ctx, key)
+		switch {
+		case errors.Is(err, links.ErrNotFound):
+		case err != nil:
+			return err
+		case !yield(found):
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Flows) keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.records))
 }

@@ -1,6 +1,7 @@
 package clitest
 
 import (
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -34,7 +35,7 @@ func (s servers) cell(ts *testscript.TestScript, neg bool, args []string) {
 	made, err := c.Import(ctx, "op", 1)
 	ts.Check(err)
 	for name, value := range map[string]string{
-		"LINK": made[0].Link, "BEARER": made[0].AccessToken, "REFRESH": made[0].RefreshToken, "SUB": made[0].Sub,
+		"LINK": made[0].Link, "BEARER": made[0].AccessToken, "REFRESH": made[0].RefreshToken, "SUB": made[0].Sub, "KEY": fmt.Sprint(c.Keys.Primary()),
 	} {
 		ts.Setenv(name, value)
 	}

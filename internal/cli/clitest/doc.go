@@ -4,7 +4,7 @@
 // it knows:
 //
 //	cell          provision a cell around a simulated provider and import a link;
-//	              sets $LINK, $BEARER, $REFRESH, $SUB and rewrites regrant.yaml
+//	              sets $LINK, $BEARER, $REFRESH, $SUB, $KEY and rewrites regrant.yaml
 //	work          start a worker of that cell in the test's process
 //	respond VERB FILE
 //	              answer the API's verb with a file, in place of a worker; a file of a
