@@ -10,6 +10,7 @@ import (
 )
 
 type logoutCmd struct {
+	traced
 	Tenant   string        `help:"The link's tenant." default:"default"`
 	Provider string        `help:"The link's provider." required:""`
 	Link     string        `help:"The link's id." required:""`
@@ -18,7 +19,7 @@ type logoutCmd struct {
 }
 
 func (l *logoutCmd) Run(ctx context.Context, c *cli.Common) error {
-	return send(ctx, c, input{role: roleOperator, wait: l.Wait, data: events.LogoutRequested{
+	return send(ctx, c, input{role: roleOperator, traced: l.traced, wait: l.Wait, data: events.LogoutRequested{
 		Address: events.Address{Tenant: l.Tenant, Provider: l.Provider, Link: l.Link}, Scope: events.LogoutScope(l.Scope),
 	}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says whether it is revoked already", l.Link, l.Tenant, l.Provider)})
 }

@@ -12,6 +12,7 @@ import (
 )
 
 type reconsentCmd struct {
+	traced
 	Tenant    string        `help:"The link's tenant." default:"default"`
 	Provider  string        `help:"The link's provider." required:""`
 	Link      string        `help:"The link's id, as consent begin named it." required:""`
@@ -30,7 +31,7 @@ func (r *reconsentCmd) Run(ctx context.Context, c *cli.Common) error {
 	if err != nil {
 		return err
 	}
-	return send(ctx, c, input{role: roleCallback, data: data, wait: r.Wait, retry: fmt.Sprintf(
+	return send(ctx, c, input{role: roleCallback, traced: r.traced, data: data, wait: r.Wait, retry: fmt.Sprintf(
 		"begin another with `publisher consent begin --tenant %s --provider %s --link %s`", r.Tenant, r.Provider, r.Link)})
 }
 
@@ -55,6 +56,7 @@ func (r *reconsentCmd) data(in io.Reader) (events.ReconsentCompleted, error) {
 }
 
 type decidedCmd struct {
+	traced
 	Tenant   string        `help:"The link's tenant." default:"default"`
 	Provider string        `help:"The link's provider." required:""`
 	Link     string        `help:"The id of the link that is to be replaced." required:""`
@@ -67,7 +69,7 @@ func (d *decidedCmd) Run(ctx context.Context, c *cli.Common) error {
 	if d.Consent == 0 {
 		return fmt.Errorf("%w: --consent: consents count from 1", cli.ErrBadInput)
 	}
-	in := input{role: roleOperator, wait: d.Wait, data: events.LinkReplacementDecided{
+	in := input{role: roleOperator, traced: d.traced, wait: d.Wait, data: events.LinkReplacementDecided{
 		Address: events.Address{Tenant: d.Tenant, Provider: d.Provider, Link: d.Link},
 		Consent: d.Consent, Decision: events.Decision(d.Decision),
 	}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says what is held; a decision on any other consent has no effect", d.Link, d.Tenant, d.Provider)}

@@ -12,6 +12,7 @@ import (
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/cli"
+	"github.com/regrant/regrant/tracing"
 )
 
 // The roles under which this command connects.
@@ -26,9 +27,22 @@ func address(tenant, provider, link string) error {
 	return events.Address{Tenant: tenant, Provider: provider, Link: cmp.Or(link, "new")}.Validate()
 }
 
+// traced is what every command that sends an input can be part of.
+type traced struct {
+	Traceparent string `help:"Trace that this belongs to (W3C Trace Context)." env:"TRACEPARENT" placeholder:"00-…"`
+}
+
+func (t traced) trace() (events.Trace, error) {
+	if t.Traceparent != "" && !tracing.Valid(t.Traceparent) {
+		return events.Trace{}, fmt.Errorf("%w: --traceparent (TRACEPARENT): is not one of W3C Trace Context: leave it out, or give 00-TRACE-SPAN-FLAGS", cli.ErrBadInput)
+	}
+	return events.Trace{Traceparent: t.Traceparent}, nil
+}
+
 // input is an event to send, and what to make of its outcome.
 type input struct {
 	role string
+	traced
 	data events.Data
 	wait time.Duration
 	// wanted is the reason of a consent-failed that is what was asked for.
@@ -39,7 +53,7 @@ type input struct {
 
 // send publishes an input and, where asked to, waits for what comes of it.
 func send(ctx context.Context, c *cli.Common, in input) error {
-	return connected(ctx, c, in.role, in.data, func(b *bus.Bus, m events.Message, id string) error {
+	return connected(ctx, c, in.role, in.traced, in.data, func(b *bus.Bus, m events.Message, id string) error {
 		if in.wait > 0 {
 			return in.sendAndWait(ctx, c, b, m, id)
 		}
@@ -48,8 +62,12 @@ func send(ctx context.Context, c *cli.Common, in input) error {
 }
 
 // connected makes an input's message, connects, and lets do send it.
-func connected(ctx context.Context, c *cli.Common, role string, data events.Data, do func(b *bus.Bus, m events.Message, id string) error) (err error) {
-	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), events.Trace{}, data)
+func connected(ctx context.Context, c *cli.Common, role string, t traced, data events.Data, do func(b *bus.Bus, m events.Message, id string) error) (err error) {
+	trace, err := t.trace()
+	if err != nil {
+		return err
+	}
+	e, err := events.NewInput(source, ulid.Make().String(), time.Now(), trace, data)
 	if err != nil {
 		return err
 	}

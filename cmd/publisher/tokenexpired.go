@@ -15,6 +15,7 @@ import (
 )
 
 type tokenExpiredCmd struct {
+	traced
 	Tenant     string        `help:"The link's tenant." default:"default"`
 	Provider   string        `help:"The link's provider." required:""`
 	Link       string        `help:"The link's id." required:""`
@@ -33,7 +34,7 @@ func (t *tokenExpiredCmd) Run(ctx context.Context, c *cli.Common) error {
 	if err != nil {
 		return err
 	}
-	return connected(ctx, c, roleReporter, data, func(b *bus.Bus, m events.Message, id string) error {
+	return connected(ctx, c, roleReporter, t.traced, data, func(b *bus.Bus, m events.Message, id string) error {
 		if t.Wait > 0 {
 			return t.publishAndWait(ctx, c, b, m, data)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
@@ -46,6 +47,12 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	if _, err := loadKeys(cfg); err != nil && (!local || !errors.Is(err, seal.ErrNoKeys)) {
 		return err
 	}
+	id := worker.ID()
+	tracer, exported, err := traces(ctx, os.Getenv, id, log)
+	if err != nil {
+		return err
+	}
+	defer exported()
 	parts, err := startParts(ctx, cfg, log)
 	if err != nil {
 		return err
@@ -68,7 +75,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return work(ctx, worker.Options{Config: cfg, Keys: keys, Log: log, Registry: registry, Probe: probe()}, registry, func() error { return r.requireDurable(ctx, parts, log) })
+	return work(ctx, worker.Options{Config: cfg, Keys: keys, ID: id, Log: log, Registry: registry, Tracer: tracer, Probe: probe()}, registry, func() error { return r.requireDurable(ctx, parts, log) })
 }
 
 // requireDurable looks at the configured servers, and at what this process brings.
