@@ -54,7 +54,7 @@ func TestNoSecretLeavesItsPlace(t *testing.T) {
 			t.Errorf("%s holds %s", name, what)
 		}
 	}
-	for _, want := range []string{"log", "metrics", "spool", "nats/CANARY_OUT", "nats/CANARY_DEAD", "nats/KV_canary_links", "stream CANARY_OUT", "stream CANARY_DEAD"} {
+	for _, want := range []string{"log", "metrics", "spans", "spool", "nats/CANARY_OUT", "nats/CANARY_DEAD", "nats/KV_canary_links", "stream CANARY_OUT", "stream CANARY_DEAD"} {
 		if len(places[want]) == 0 {
 			t.Errorf("nothing was found at %s: there was nothing to scan", want)
 		}
@@ -78,7 +78,7 @@ func TestThePlantedSecretIsFound(t *testing.T) {
 		}
 	}
 	slices.Sort(found)
-	want := []string{"api", "cli", "log", "metrics", "redis", "spool"}
+	want := []string{"api", "cli", "log", "metrics", "redis", "spans", "spool"}
 	for _, stream := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		want = append(want, "nats/"+stream, "stream "+stream)
 	}

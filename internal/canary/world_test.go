@@ -24,6 +24,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
@@ -33,6 +35,7 @@ import (
 	"github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers/providertest"
+	"github.com/regrant/regrant/tracing"
 )
 
 // limit bounds waits. No machine is too slow for it, and nothing waits for it when well.
@@ -48,6 +51,8 @@ type world struct {
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	metrics  *worker.Endpoint
+	tracer   tracing.Tracer
+	spans    *tracetest.InMemoryExporter // nil: nobody traces
 	links    []fleet.Link
 	// locks is the lock server's address.
 	locks string
@@ -67,7 +72,9 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t}
 	w.build(w.providers(), time.Second)
 	w.consentable()
-	run, err := w.cell.Start(t.Context(), "w", func(o *worker.Options) { o.Registry, o.Probe = w.registry, w.keep })
+	w.spans = tracetest.NewInMemoryExporter()
+	w.tracer = tracing.New(sdktrace.NewTracerProvider(sdktrace.WithSyncer(w.spans)))
+	run, err := w.cell.Start(t.Context(), "w", func(o *worker.Options) { o.Registry, o.Probe, o.Tracer = w.registry, w.keep, w.tracer })
 	w.ok(err)
 	w.end(run.Stop)
 	w.metrics, err = worker.Serve("127.0.0.1:0", w.registry, run.Ready)
@@ -234,13 +241,21 @@ func (w *world) badInputs() []string {
 	return canaries
 }
 
+// traces is every span of the worker, with all that is in it.
+func (w *world) traces() []byte {
+	if w.spans == nil {
+		return nil
+	}
+	return fmt.Appendf(nil, "%+v", w.spans.GetSpans())
+}
+
 // inputs is the place that rightly holds what was sent.
 func (w *world) inputs() string { return "nats/CANARY_IN" }
 
 // places is everything that is written anywhere, by place.
 func (w *world) places() map[string][]byte {
 	w.t.Helper()
-	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes(), "redis": w.redis.bytes()}
+	all := map[string][]byte{"log": w.log.bytes(), "metrics": w.scrape(), "api": w.api.bytes(), "cli": w.cli.bytes(), "redis": w.redis.bytes(), "spans": w.traces()}
 	for _, name := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_AUDIT", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		all["stream "+name] = w.stream(name)
 	}
@@ -297,6 +312,8 @@ func (w *world) plant(secret string) {
 	w.logger.Debug("planted", "err", fmt.Errorf("posted refresh_token=%s", secret))
 	planted := prometheus.NewCounter(prometheus.CounterOpts{Name: "planted", ConstLabels: prometheus.Labels{"token": secret}})
 	w.registry.MustRegister(planted)
+	_, span := w.tracer.Start(ctx, "planted", events.Address{})
+	span.End("could not present " + secret)
 	js := w.cell.Bus.JetStream()
 	for _, subject := range []string{"canary.out.default.op.l.token-rotated", "canary.dead.default.op.l.token-expired", "canary.timer.default.op.l"} {
 		_, err := js.Publish(ctx, subject, []byte(`{"token":"`+secret+`"}`))
