@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
@@ -18,7 +19,8 @@ import (
 )
 
 type importCmd struct {
-	Atomic bool `help:"Import nothing if any line is bad."`
+	Atomic bool   `help:"Import nothing if any line is bad."`
+	File   string `arg:"" optional:"" help:"File of lines; left out: standard input." type:"existingfile"`
 }
 
 // maxLine bounds an import line: two tokens and an ID token fit many times over.
@@ -54,7 +56,12 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
 	im := worker.Importer(cfg, cell.bus, cell.store, keys, time.Now)
-	lines, err := check(ctx, c, im)
+	from, err := i.open(c)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	lines, err := check(ctx, from, im)
 	if err != nil {
 		return err
 	}
@@ -71,11 +78,19 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	return i.report(c, lines, bad > 0 && i.Atomic)
 }
 
+// open is the input: a file, or what stands on standard input.
+func (i *importCmd) open(c *cli.Common) (io.ReadCloser, error) {
+	if i.File == "" {
+		return io.NopCloser(c.In), nil
+	}
+	return os.Open(i.File)
+}
+
 // check reads all lines before any is imported, so that --atomic can refuse.
-func check(ctx context.Context, c *cli.Common, im *handlers.Importer) ([]imported, error) {
+func check(ctx context.Context, input io.Reader, im *handlers.Importer) ([]imported, error) {
 	var lines []imported
 	seen := map[string]int{}
-	from := bufio.NewReader(c.In)
+	from := bufio.NewReader(input)
 	for n := 1; ; n++ {
 		text, err := readLine(from)
 		if errors.Is(err, io.EOF) {

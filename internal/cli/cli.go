@@ -54,6 +54,8 @@ type Common struct {
 	JSON      bool   `name:"json" help:"Print JSON for machines."`
 	LogLevel  string `help:"Least level that is logged: debug, info, warn or error; left out: info by a worker that runs, else warn." enum:",debug,info,warn,error" default:"" placeholder:"LEVEL"`
 
+	Version kong.VersionFlag `help:"Print the version."`
+
 	ConnectTimeout time.Duration `help:"How long to try to reach NATS; a worker that runs tries for ever." default:"10s"`
 
 	IO `kong:"-"`
@@ -128,7 +130,7 @@ func Run(ctx context.Context, app any, common *Common, args []string, streams IO
 	exited := -1
 	parser, err := kong.New(app, append([]kong.Option{
 		kong.Writers(streams.Out, streams.Err), kong.Exit(func(code int) { exited = code }), kong.DefaultEnvars("REGRANT"),
-		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(common),
+		kong.UsageOnError(), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(common), kong.Vars{"version": Version()},
 	}, options...)...)
 	if err != nil {
 		fmt.Fprintln(streams.Err, err)
