@@ -3,6 +3,7 @@ package permissions
 import (
 	"slices"
 
+	verbs "github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
@@ -51,7 +52,7 @@ func operator(s Scope) []User {
 		Publish: slices.Concat(
 			[]string{at.InAll(), at.TimerAll(), at.OutAll()}, again,
 			audits(at, slices.DeleteFunc(audit.ByOperators(), func(a audit.Action) bool { return a == audit.Provisioned })),
-			[]string{at.APILinkAll(verbExplain), at.APILinkAll(verbShow)},
+			[]string{at.APILinkAll(verbs.VerbExplain), at.APILinkAll(verbs.VerbShow)},
 			written([]string{n.Links(), n.Index(), n.Consents()}),
 			[]string{ownAPI.at("INFO")}, ownAPI.look(streams(n)...),
 			ownAPI.read(slices.Concat(kept, []string{n.Timer()}, stored([]string{n.Links(), n.Index(), n.Consents()}))...),

@@ -8,12 +8,6 @@ import (
 	"github.com/regrant/regrant/events"
 )
 
-// The operator's verbs of the API.
-const (
-	verbExplain = "explain"
-	verbShow    = "show"
-)
-
 func reporter(s Scope) []User {
 	return []User{{Publish: []string{s.subjects().InFilterOf(s.about(""), events.NameTokenExpired)}}}
 }
