@@ -21,6 +21,8 @@ type WatchSpec struct {
 	// Since reads from what was stored then or later. Zero, with Stored unset,
 	// means only what comes from now on; with Stored set, from the beginning.
 	Since time.Time
+	// From reads from this sequence on, in place of Since.
+	From uint64
 	// Count ends the watch after so many messages. Zero means no such end.
 	Count int
 	// Stored ends the watch after what was stored when it began.
@@ -67,6 +69,8 @@ func (s WatchSpec) ordered() jetstream.OrderedConsumerConfig {
 		cfg.FilterSubjects = []string{s.Subject}
 	}
 	switch {
+	case s.From != 0:
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, s.From
 	case s.Last:
 		cfg.DeliverPolicy = jetstream.DeliverLastPerSubjectPolicy
 	case !s.Since.IsZero():

@@ -88,6 +88,9 @@ func (s Subjects) OutOf(a Address) string { return s.base() + ".out." + a.Token(
 // OutFilter selects stored outputs; an empty part of the address or an empty name means any.
 func (s Subjects) OutFilter(a Address, n Name) string { return s.filter("out", a, n) }
 
+// InputFilter selects stored inputs; empty means any, as in OutFilter.
+func (s Subjects) InputFilter(a Address, n Name) string { return s.filter("in", a, n) }
+
 // LiveFilter selects republished outputs; empty means any, as in OutFilter.
 func (s Subjects) LiveFilter(a Address, n Name) string { return s.filter("live", a, n) }
 

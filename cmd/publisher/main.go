@@ -19,6 +19,7 @@ type app struct {
 	Decided      decidedCmd      `cmd:"" name:"link-replacement-decided" help:"Decide on a replacement that is held."`
 	Logout       logoutCmd       `cmd:"" name:"logout-requested" help:"Ask to revoke a link at its provider and to clear it here."`
 	Watch        watchCmd        `cmd:"" help:"Print output events, one CloudEvent a line."`
+	Replay       replayCmd       `cmd:"" help:"Put stored inputs before the workers once more, or send stored outputs to one subject."`
 	Dead         deadCmd         `cmd:"" help:"Events that were given up."`
 	Audit        auditCmd        `cmd:"" help:"List who did what to whose grant."`
 	Validate     validateCmd     `cmd:"" help:"Check files of CloudEvents against the schemas."`
