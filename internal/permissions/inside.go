@@ -52,7 +52,7 @@ func operator(s Scope) []User {
 		Publish: slices.Concat(
 			[]string{at.InAll(), at.TimerAll(), at.OutAll()}, again,
 			audits(at, slices.DeleteFunc(audit.ByOperators(), func(a audit.Action) bool { return a == audit.Provisioned })),
-			[]string{at.APILinkAll(verbs.VerbExplain), at.APILinkAll(verbs.VerbShow)},
+			[]string{at.APILinkAll(verbs.VerbExplain), at.APILinkAll(verbs.VerbShow), at.APIEveryone(verbs.VerbKeys)},
 			written([]string{n.Links(), n.Index(), n.Consents()}),
 			[]string{ownAPI.at("INFO")}, ownAPI.look(streams(n)...),
 			ownAPI.read(slices.Concat(kept, []string{n.Timer()}, stored([]string{n.Links(), n.Index(), n.Consents()}))...),

@@ -32,6 +32,7 @@ var publishing = []row{
 	{"ask for a bearer of another tenant", "regrant.api.other.op.A.token", ""},
 	{"ask what would become of an input", "regrant.api.default.op.A.explain", "operator"},
 	{"ask what a link is", "regrant.api.default.op.A.show", "operator"},
+	{"ask all workers for their keys", "regrant.api._.keys", "operator"},
 	{"begin a consent", "regrant.api.default.consent-begin", "callback"},
 	{"list a user's links", "regrant.api.default.list", "callback"},
 	{"hand over tokens", "regrant.api.default.stage", ""},

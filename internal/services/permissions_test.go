@@ -56,6 +56,10 @@ func TestARefusalIsNoTimeOut(t *testing.T) {
 	if err := b.PublishInput(t.Context(), report); !errors.Is(err, bus.ErrNotPermitted) || !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Errorf("reader-2 reported A: %v, want ErrNotPermitted", err)
 	}
+	// Silence would mean that no worker runs, and a key might be destroyed for it.
+	if replies, err := b.RequestEveryone(t.Context(), api.VerbKeys, patience); !errors.Is(err, bus.ErrNotPermitted) {
+		t.Errorf("reader-2 asked all workers: %q, %v, want ErrNotPermitted", replies, err)
+	}
 	said := make(chan string, 100)
 	c := g.connect(t, client.Config{Role: "callback", Wait: patience, Log: slog.New(slog.NewTextHandler(saying{said}, nil))})
 	for i := range 2 {
