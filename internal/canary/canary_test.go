@@ -79,7 +79,7 @@ func TestThePlantedSecretIsFound(t *testing.T) {
 	}
 	slices.Sort(found)
 	want := []string{"api", "cli", "log", "metrics", "redis", "spans", "spool"}
-	for _, stream := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
+	for _, stream := range []string{"CANARY_OUT", "CANARY_DEAD", "CANARY_AUDIT", "CANARY_TIMER", "KV_canary_links", "KV_canary_index", "KV_canary_consents"} {
 		want = append(want, "nats/"+stream, "stream "+stream)
 	}
 	slices.Sort(want)

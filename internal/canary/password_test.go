@@ -119,9 +119,9 @@ func TestThePlantedPasswordIsFound(t *testing.T) {
 	for secret, want := range map[string][]string{
 		spoken: {"wire"}, process: {"processes"}, temporary: {"temporary files"}, l.apiKey: {"opened"},
 		everywhere: {
-			"api", "cli", "dir/data", "log", "nats/CANARY_DEAD", "nats/CANARY_OUT", "nats/CANARY_TIMER", "nats/KV_canary_consents", "nats/KV_canary_index",
-			"nats/KV_canary_links", "redis", "spool", "stream CANARY_DEAD", "stream CANARY_OUT", "stream CANARY_TIMER", "stream KV_canary_consents",
-			"stream KV_canary_index", "stream KV_canary_links", "wire",
+			"api", "cli", "dir/data", "log", "nats/CANARY_AUDIT", "nats/CANARY_DEAD", "nats/CANARY_OUT", "nats/CANARY_TIMER", "nats/KV_canary_consents", "nats/KV_canary_index",
+			"nats/KV_canary_links", "redis", "spool", "stream CANARY_AUDIT", "stream CANARY_DEAD", "stream CANARY_OUT", "stream CANARY_TIMER",
+			"stream KV_canary_consents", "stream KV_canary_index", "stream KV_canary_links", "wire",
 		},
 	} {
 		hidden := needles{}

@@ -315,7 +315,7 @@ func (w *world) plant(secret string) {
 	_, span := w.tracer.Start(ctx, "planted", events.Address{})
 	span.End("could not present " + secret)
 	js := w.cell.Bus.JetStream()
-	for _, subject := range []string{"canary.out.default.op.l.token-rotated", "canary.dead.default.op.l.token-expired", "canary.timer.default.op.l"} {
+	for _, subject := range []string{"canary.out.default.op.l.token-rotated", "canary.dead.default.op.l.token-expired", "canary.timer.default.op.l", "canary.audit.token-read.default.op.l"} {
 		_, err := js.Publish(ctx, subject, []byte(`{"token":"`+secret+`"}`))
 		w.ok(err)
 	}
