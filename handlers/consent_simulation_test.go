@@ -19,7 +19,7 @@ import (
 
 // consentSeeds is how many interleavings go test runs. REGRANT_SEEDS sets another
 // number, REGRANT_SEED=n runs one: the failing seed stands in the test's name.
-const consentSeeds = 1_500
+const consentSeeds = 1_000
 
 // TestConsentSimulation lets three workers handle the consents, reports, decisions
 // and logouts of two users with three logins while a seed chooses what happens next

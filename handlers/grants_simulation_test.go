@@ -19,7 +19,7 @@ import (
 )
 
 // chainSeeds is how many runs of the chains go test makes; see seeds.
-const chainSeeds = 800
+const chainSeeds = 500
 
 // TestSimulationOfChains is TestSimulation with providers that have one to three
 // grants, a session whose owner comes and goes, bearers that other clients kill, a

@@ -41,7 +41,7 @@ func quick(s *System) {
 // place.
 func doomed(s *System) { s.Profile.KeepAlive, s.Profile.Grants = 0, nil }
 
-// 60 days, 300 links at each system, or 1,000 with REGRANT_LINKS=1000. No link dies of age, each
+// 60 days, 100 links at each system, or 1,000 with REGRANT_LINKS=1000. No link dies of age, each
 // refresh is required by an expiry or a clock, and prompts come on their days.
 func TestSixtyDaysOfAThousandLinks(t *testing.T) {
 	for name, known := range systems {
@@ -70,7 +70,7 @@ func shares(short bool) []Share {
 	if os.Getenv("REGRANT_LINKS") == "1000" { // the number that is promised; a minute and a half of two cores
 		return []Share{{930, Unused}, {17, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
 	}
-	return []Share{{230, Unused}, {7, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
+	return []Share{{90, Unused}, {7, Daily}, {1, Hourly}, {1, Bursts}, {1, Parts}}
 }
 
 func checkKept(t *testing.T, w *World, a Audit) {
