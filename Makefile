@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster replay demo permissions bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo permissions bench ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ permissions: ## write docs/nats.conf and docs/permissions.md, tried on real serv
 
 cluster: ## servers of a NATS and a Redis cluster killed under a storm (5 minutes; needs redis-server)
 	REGRANT_CLUSTER=full REGRANT_TEST_REDIS=required $(GO) test -count=1 -v -timeout 20m ./internal/cluster/ | grep -v 'log.go:'
+
+keys: ## sealing keys rotated, resealed and destroyed while 1,000 links are refreshed over and over (some minutes)
+	REGRANT_KEYS=full $(GO) test -count=1 -timeout 20m -run KeysAreRotated -v ./internal/fleet/
+
 replay: ## replay a history of 50,000 mixed events twice: nothing is presented, no link changes
 	REGRANT_REPLAY=50000 $(GO) test -count=1 -timeout 60m -run TestAReplayedHistory -v ./internal/replay/
 
