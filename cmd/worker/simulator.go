@@ -56,6 +56,11 @@ func (s *simulatorCmd) start(c *cli.Common) (*providertest.Server, error) {
 		return nil, err
 	}
 	behaviour.ClientSecret = text.Reveal()
+	if s.Dir != "" {
+		if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
 	listener, err := s.listener()
 	if err != nil {
 		return nil, fmt.Errorf("%w: simulator: %w", config.ErrConfig, err)

@@ -54,7 +54,7 @@ type Common struct {
 	JSON      bool   `name:"json" help:"Print JSON for machines."`
 	LogLevel  string `help:"Least level that is logged: debug, info, warn or error; left out: info by a worker that runs, else warn." enum:",debug,info,warn,error" default:"" placeholder:"LEVEL"`
 
-	Version kong.VersionFlag `help:"Print the version."`
+	Version kong.VersionFlag `env:"-" help:"Print the version."`
 
 	ConnectTimeout time.Duration `help:"How long to try to reach NATS; a worker that runs tries for ever." default:"10s"`
 
