@@ -33,7 +33,7 @@ func (h *Handlers) behind(ctx context.Context, j *job, view links.View) (inbox.V
 	if err != nil {
 		return h.unfinished(j, err), false
 	}
-	next := l.Doubt(f.generation, f.stored, sealed, h.origin(j.trace), view.Now, view.Rules)
+	next := l.Doubt(f.generation, f.stored, sealed, view.Now, view.Rules)
 	if _, err := h.update(ctx, StepJudge, stored, next); err != nil {
 		return h.notWritten(j, err)
 	}

@@ -70,7 +70,7 @@ func TestALostRefreshTokenIsNotPresentedBesideAConsent(t *testing.T) {
 // A store that was restored may hold a refresh token that was presented since.
 func TestARefreshTokenOfARestoredRecordIsNotPresentedBesideAKey(t *testing.T) {
 	v := view(refreshThenKey, links.Over)
-	l := withKey(active()).Doubt(5, 9, []byte("sealed-5"), origin, now, v.Rules)
+	l := withKey(active()).Doubt(5, 9, []byte("sealed-5"), now, v.Rules)
 	l = begin(t, l, "b", seen401, v)
 	if by := l.Attempts[0].By(); by != links.GrantAPIKey {
 		t.Fatalf("presented is the %s", by)

@@ -244,21 +244,28 @@ func (l Link) Mark(v View, o Origin) Link {
 }
 
 func (l Link) settleUncertain(now time.Time, o Origin) Link {
-	end := l.AnswersUntil
+	switch at, ever := l.verdictAt(now); {
+	case !ever:
+		return l.schedule(time.Time{}, "")
+	case at.After(now):
+		return l.schedule(at, DueVerdict)
+	default:
+		return l.Despair(ReasonOutcomeUnknown, o, now)
+	}
+}
+
+// verdictAt is when an unknown outcome is judged: no answer can come any more, and the
+// bearer is dead. One that may live for ever is not waited for: a 401 will tell.
+func (l Link) verdictAt(now time.Time) (at time.Time, ever bool) {
+	at = l.AnswersUntil
 	switch {
 	case l.Refused:
 	case l.ExpiresAt.IsZero():
-		if end.After(now) {
-			return l.schedule(end, DueVerdict)
-		}
-		return l.schedule(time.Time{}, "") // the bearer may live for ever: a 401 will tell
-	case l.ExpiresAt.After(end):
-		end = l.ExpiresAt
+		return at, at.After(now)
+	case l.ExpiresAt.After(at):
+		at = l.ExpiresAt
 	}
-	if end.After(now) {
-		return l.schedule(end, DueVerdict)
-	}
-	return l.Despair(ReasonOutcomeUnknown, o, now)
+	return at, true
 }
 
 // answersUntil is the moment after which no answer can come to any listed
@@ -270,24 +277,6 @@ func (l Link) answersUntil(v View) time.Time {
 		}
 	}
 	return v.Now
-}
-
-// Doubt is for a record that is older than what was announced: its store was
-// restored from a backup. Generation and event numbers go on from where they
-// were, so that neither falls; the credential may have been rotated since, so
-// the link is Uncertain unless its provider takes any credential any time.
-// sealed is the token set, bound to the generation that is remembered.
-func (l Link) Doubt(generation, event uint64, sealed []byte, o Origin, now time.Time, r Rules) Link {
-	l.Generation, l.EventNumber, l.Sealed = generation, max(l.EventNumber, event), sealed
-	l.Outbox, l.Attempts, l.FirstIntentAt = nil, nil, time.Time{} // their numbers and claims were taken
-	l = l.remember(now, changeDoubt, "")
-	if r.Replay == Safe {
-		l.Status = Active
-		return l.schedule(now, DueRetry)
-	}
-	l = l.spend(GrantRefreshToken)
-	l.Status, l.AnswersUntil = Uncertain, now
-	return l.settleUncertain(now, o)
 }
 
 // MayTryLastChance says that a forbidden repeat has nothing left to lose: the

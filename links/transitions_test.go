@@ -122,7 +122,7 @@ var transitions = map[string]func(links.Link) links.Link{
 	"Drop":     func(l links.Link) links.Link { return l.Drop(links.KeptCandidate) },
 	"Public":   func(l links.Link) links.Link { return l.Public() },
 	"Doubt": func(l links.Link) links.Link {
-		return l.Doubt(7, 20, []byte("sealed-7"), origin, now, rules)
+		return l.Doubt(7, 20, []byte("sealed-7"), now, rules)
 	},
 }
 
