@@ -100,15 +100,23 @@ func (b *Bus) whyUnheard(ctx context.Context, subject string) error {
 // stored last, 0 if none is. On a replicated stream the answer may lag: it may
 // miss an event that is stored, never name one that is not.
 func (b *Bus) LastOutput(ctx context.Context, a events.Address) (uint64, error) {
+	_, number, err := b.Announced(ctx, a)
+	return number, err
+}
+
+// Announced is the generation that the link's last stored event named, and that
+// event's number, as LastOutput tells it. 0 where there is none.
+func (b *Bus) Announced(ctx context.Context, a events.Address) (generation, number uint64, err error) {
 	msg, err := b.last(ctx, b.names.Out(), b.names.Subjects().OutOf(a))
 	if err != nil || msg == nil {
-		return 0, err
+		return 0, 0, err
 	}
-	number, err := strconv.ParseUint(msg.Header.Get(events.HeaderSequence), 10, 64)
+	number, err = strconv.ParseUint(msg.Header.Get(events.HeaderSequence), 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("stored event %d of %s has no readable %s", msg.Sequence, b.names.Out(), events.HeaderSequence)
+		return 0, 0, fmt.Errorf("stored event %d of %s has no readable %s", msg.Sequence, b.names.Out(), events.HeaderSequence)
 	}
-	return number, nil
+	generation, _ = events.GenerationOf(msg.Header)
+	return generation, number, nil
 }
 
 // publish repeats one message until its fate is known or ctx ends. insist says

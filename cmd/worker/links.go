@@ -15,10 +15,11 @@ import (
 )
 
 type linksCmd struct {
-	Import importCmd `cmd:"" help:"Import grants that were obtained elsewhere, one JSON object a line on standard input."`
-	List   listCmd   `cmd:"" help:"List links."`
-	Show   showCmd   `cmd:"" help:"Show one link, without its secrets."`
-	Revoke revokeCmd `cmd:"" help:"Ask the workers to revoke a link at its provider and to clear it here."`
+	Import   importCmd   `cmd:"" help:"Import grants that were obtained elsewhere, one JSON object a line on standard input."`
+	List     listCmd     `cmd:"" help:"List links."`
+	Show     showCmd     `cmd:"" help:"Show one link, without its secrets."`
+	Revoke   revokeCmd   `cmd:"" help:"Ask the workers to revoke a link at its provider and to clear it here."`
+	Restored restoredCmd `cmd:"" help:"After the store was restored from a backup: keep what may have been presented since from being presented again."`
 }
 
 // cell is an open store for the commands that look at links.
