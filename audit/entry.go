@@ -38,6 +38,9 @@ const (
 	Provisioned  Action = "provisioned"
 )
 
+// Served is the Outcome of a bearer that was read; any other word is a refusal.
+const Served = "served"
+
 // Entry is one line of the audit. It is JSON, and never changed once written.
 type Entry struct {
 	// ID is a ULID, or follows from cause and action (DerivedID): written twice, an entry

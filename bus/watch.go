@@ -18,6 +18,8 @@ type WatchSpec struct {
 	Stream string
 	// Subject to select, with wildcards. Empty means everything.
 	Subject string
+	// Subjects to select where there are several. No two of them may overlap.
+	Subjects []string
 	// Since reads from what was stored then or later. Zero, with Stored unset,
 	// means only what comes from now on; with Stored set, from the beginning.
 	Since time.Time
@@ -64,7 +66,7 @@ func (b *Bus) Watch(ctx context.Context, spec WatchSpec, see func(*inbox.Message
 }
 
 func (s WatchSpec) ordered() jetstream.OrderedConsumerConfig {
-	cfg := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy}
+	cfg := jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy, FilterSubjects: s.Subjects}
 	if s.Subject != "" {
 		cfg.FilterSubjects = []string{s.Subject}
 	}

@@ -42,6 +42,9 @@ func CausedBy(e event.Event) Trace {
 	return Trace{CorrelationID: correlation, CausationID: e.ID(), Traceparent: extension(e, extTraceparent)}
 }
 
+// CauseOf is the id of the event that triggered e; empty where e does not say.
+func CauseOf(e event.Event) string { return extension(e, extCausationID) }
+
 // NewOutput makes the number-th event of a link. Its id follows from the link
 // and the number alone. The data is not held against its schema: it comes from our
 // own types, and a commit must not fail over what a provider called an account.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/api"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/budget"
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
@@ -41,6 +42,7 @@ type cell struct {
 	// sparse leaves out the points between two calls of dependencies: nothing that
 	// anybody else could see happens there.
 	sparse bool
+	audit  audit.Teller // nil: nobody is told
 }
 
 // serverClock is the stores' own: no two of their writes have the same time.
@@ -96,7 +98,7 @@ func (c *cell) late(name string, skew time.Duration) *process {
 		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
 		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
 		Log: slog.New(slog.NewTextHandler(c.log(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
-		Forward: c.forward,
+		Forward: c.forward, Audit: c.audit,
 	})
 	if err != nil {
 		c.t.Fatal(err)

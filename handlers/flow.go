@@ -45,6 +45,7 @@ func (h *Handlers) turnOfFlow(ctx context.Context, j *flowJob) (inbox.Verdict, b
 	case consents.Failed:
 		return h.failed(ctx, j, s.Flow), false
 	default:
+		h.tellPassedAgain(j, s.Flow)
 		return h.settled(ctx, j, s.Flow), false
 	}
 }

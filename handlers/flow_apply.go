@@ -43,8 +43,21 @@ func (h *Handlers) apply(ctx context.Context, j *flowJob, s consents.Stored) (in
 	h.Metrics.Consents.WithLabelValues(f.Provider, string(next.Status)).Inc()
 	h.logger(f.Address).Info("consent applied", "flow", f.ID, "target", f.Ruling.Target, "to", f.Ruling.Link.Link,
 		"requested", f.Ruling.Requested, "comparison", f.Ruling.Comparison)
-	h.tellFlow(toldOf(f), f.ID, audit.Entry{Action: audit.ConsentPassed, Cause: f.Event, Outcome: string(next.Status)})
+	h.tellPassed(next)
 	return h.settled(ctx, j, next), false
+}
+
+// tellPassed tells the audit that a flow's consent reached its link, or is held.
+func (h *Handlers) tellPassed(f consents.Flow) {
+	h.tellFlow(toldOf(f), f.ID, audit.Entry{Action: audit.ConsentPassed, Cause: f.Event, Outcome: string(f.Status)})
+}
+
+// tellPassedAgain is for whoever finds a flow at its end that may not have been told of:
+// its input comes again, or its exchange was left open.
+func (h *Handlers) tellPassedAgain(j *flowJob, f consents.Flow) {
+	if f.Ruling != nil && (j.callback == nil || j.again && j.callback.event == f.Event) {
+		h.tellPassed(f)
+	}
 }
 
 // toldOf is the link that a flow's consent was given to, or that waits for it.

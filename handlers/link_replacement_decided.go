@@ -43,20 +43,22 @@ func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacem
 		return h.finishRead(ctx, j.job, s.Link, decision)
 	case links.Wait:
 		return inbox.Later(h.Budget.LockRenew)
-	case links.LetGo:
-		return h.tellDecided(j, d, h.letGo(ctx, j.job, s.Link.Hold, decision.Reason))
-	default:
-		return h.tellDecided(j, d, h.approve(ctx, j, *s.Link.Hold, id))
 	}
+	h.tellDecided(j, d)
+	if decision.Action == links.LetGo {
+		return h.letGo(ctx, j.job, s.Link.Hold, decision.Reason)
+	}
+	return h.approve(ctx, j, *s.Link.Hold, id)
 }
 
-// tellDecided tells the audit of a decision once it is carried out. An approval that came
-// too late ends the hold too: the link's events say how.
-func (h *Handlers) tellDecided(j *flowJob, d events.LinkReplacementDecided, v inbox.Verdict) inbox.Verdict {
-	if v.Kind == inbox.KindDone {
-		h.tell(j.addr, audit.Entry{Action: audit.Decided, Cause: j.trace.CausationID, Outcome: string(d.Decision), Details: map[string]string{"consent": strconv.FormatUint(d.Consent, 10)}})
-	}
-	return v
+// tellDecided tells the audit of a decision on what is held, before it is carried out:
+// who finds the hold ended does not know any more by whom. What comes of an approval that
+// is too late, the link's events say.
+func (h *Handlers) tellDecided(j *flowJob, d events.LinkReplacementDecided) {
+	h.tell(j.addr, audit.Entry{
+		Action: audit.Decided, Cause: j.trace.CausationID, Outcome: string(d.Decision),
+		Details: map[string]string{"consent": strconv.FormatUint(d.Consent, 10)},
+	})
 }
 
 // approve lets a held flow go on where it was stopped.

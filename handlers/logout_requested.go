@@ -74,6 +74,7 @@ func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope,
 		}
 	}
 	if d.Action == links.Finish {
+		h.tellRevokedAgain(j, s.Link)
 		return h.finishRead(ctx, j, s.Link, d)
 	}
 	atProvider, again := h.revokeGrant(ctx, s.Link, m.Delivered)
@@ -115,11 +116,32 @@ func (h *Handlers) tellRevoked(j *job, was, l links.Link, atProvider bool) {
 	if l.Status != links.Revoked || was.Status == links.Revoked {
 		return // a consent came after the request
 	}
-	e := audit.Entry{Action: audit.Revoked, Cause: j.trace.CausationID, Generation: was.Generation, Fingerprint: was.Fingerprint, Outcome: "here_only"}
+	h.tell(j.addr, revokedEntry(j, was, atProvider))
+}
+
+// tellRevokedAgain tells of a link that an earlier delivery ended: its worker may have died
+// before it told anybody. The record has the event until its next write.
+func (h *Handlers) tellRevokedAgain(j *job, l links.Link) {
+	if !j.again {
+		return
+	}
+	for _, entry := range l.Outbox {
+		e, err := events.Decode(nil, entry.Event)
+		if err != nil || events.CauseOf(e) != j.trace.CausationID {
+			continue
+		}
+		if d, err := events.As[events.LinkRevoked](e); err == nil {
+			h.tell(j.addr, revokedEntry(j, l, d.AtProvider))
+		}
+	}
+}
+
+func revokedEntry(j *job, l links.Link, atProvider bool) audit.Entry {
+	e := audit.Entry{Action: audit.Revoked, Cause: j.trace.CausationID, Generation: l.Generation, Fingerprint: l.Fingerprint, Outcome: "here_only"}
 	if atProvider {
 		e.Outcome = "at_provider"
 	}
-	h.tell(j.addr, e)
+	return e
 }
 
 // revokeGrant asks the provider to end the link's grant, unless that would end

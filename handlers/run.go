@@ -20,7 +20,7 @@ type job struct {
 	cause    events.Cause
 	storedAt time.Time // of the message, by the server's clock
 	course   course    // what was decided last
-
+	again    bool      // an earlier delivery may have ended anywhere
 	locked   bool
 	fresh    bool          // read where writes are decided
 	intent   *links.Stored // the record as this job's own intent left it
@@ -58,7 +58,7 @@ func (h *Handlers) run(ctx context.Context, j *job) inbox.Verdict {
 // link's lock and does it: the way in for every input but a report, whose duty may
 // be another flight's.
 func (h *Handlers) underLock(ctx context.Context, j *job, delivered uint64, do func() inbox.Verdict) inbox.Verdict {
-	j.flight = &flight{done: make(chan struct{})}
+	j.flight, j.again = &flight{done: make(chan struct{})}, delivered > 1
 	if v, ok := h.depart(ctx, j.addr, j.flight, delivered); !ok {
 		return v
 	}

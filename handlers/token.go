@@ -202,7 +202,7 @@ func noSuchLink(a events.Address) error {
 // noteRead notes every request for a bearer before its answer leaves. Who asked, NATS
 // does not tell.
 func (h *Handlers) noteRead(a events.Address, b api.Bearer, err error) {
-	outcome, log := "served", h.logger(a)
+	outcome, log := audit.Served, h.logger(a)
 	entry := audit.Entry{Action: audit.TokenRead, Fingerprint: b.Fingerprint, Generation: b.Generation}
 	if e := (*api.Error)(nil); errors.As(err, &e) {
 		outcome, entry.Generation = string(e.Code), e.Generation

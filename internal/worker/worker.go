@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/regrant/regrant/apps"
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
@@ -66,6 +67,7 @@ type Worker struct {
 	counters  *counters
 	service   *bus.Service
 	teller    *bus.Teller
+	repeats   *audit.Repeats
 	probe     handlers.Probe
 	consumers []*bus.Consumer
 	unlisten  func()
@@ -175,12 +177,13 @@ func (w *Worker) assemble(o Options) (err error) {
 	if w.teller, err = w.bus.Teller(bus.TellerConfig{Lost: m.AuditLost.Inc}); err != nil {
 		return err
 	}
+	w.repeats = audit.NewRepeats(w.teller)
 	w.keyring = newKeyring(o)
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
 		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
 		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c)},
-		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: m, Audit: w.teller, Tracer: o.Tracer, Probe: o.Probe,
+		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: m, Audit: w.repeats, Tracer: o.Tracer, Probe: o.Probe,
 	})
 	return err
 }
@@ -239,6 +242,7 @@ func (w *Worker) adoptEvery(ctx context.Context, every time.Duration) {
 			w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
 		}
 		w.handlers.RaiseApps(ctx)
+		w.repeats.Sweep(time.Now())
 	}
 }
 
@@ -272,6 +276,7 @@ func (w *Worker) shutdown(ctx context.Context) error {
 	err := errors.Join(append(errs, w.awaitBackground(ctx))...)
 	w.unlisten()
 	if w.teller != nil {
+		w.repeats.Flush()
 		w.teller.Stop(ctx)
 	}
 	if w.apps != nil {
