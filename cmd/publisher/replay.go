@@ -23,17 +23,17 @@ import (
 )
 
 type replayCmd struct {
-	Since    string  `help:"From what was stored since: an RFC 3339 time, or how long ago, such as 1h." placeholder:"TIME"`
-	Until    string  `help:"To what was stored before: an RFC 3339 time, or how long ago." placeholder:"TIME"`
-	Seq      string  `help:"Only these numbers of the stream: N, N-M or N-." placeholder:"N-M"`
-	Type     string  `help:"Only events of this name: an input, or with --to an output."`
-	Tenant   string  `help:"Only of this tenant."`
-	Provider string  `help:"Only of this provider."`
-	Link     string  `help:"Only of this link."`
-	To       string  `help:"Send stored outputs to this subject, in place of putting inputs before the workers." placeholder:"SUBJECT"`
-	DryRun   bool    `help:"Say of each event what would happen and why, and do nothing."`
-	Rate     float64 `help:"How many events a second at most; 0: as fast as it goes." default:"500"`
-	Resume   string  `help:"Go on with a run that was interrupted, from the file that it named." type:"path" placeholder:"FILE"`
+	Since    string   `help:"From what was stored since: an RFC 3339 time, or how long ago, such as 1h." placeholder:"TIME"`
+	Until    string   `help:"To what was stored before: an RFC 3339 time, or how long ago." placeholder:"TIME"`
+	Seq      string   `help:"Only these numbers of the stream: N, N-M or N-." placeholder:"N-M"`
+	Type     []string `help:"Only events of these names: inputs, or with --to outputs. Several are joined by commas, or given one by one." placeholder:"NAME"`
+	Tenant   string   `help:"Only of this tenant."`
+	Provider string   `help:"Only of this provider."`
+	Link     string   `help:"Only of this link."`
+	To       string   `help:"Send stored outputs to this subject, in place of putting inputs before the workers." placeholder:"SUBJECT"`
+	DryRun   bool     `help:"Say of each event what would happen and why, and do nothing."`
+	Rate     float64  `help:"How many events a second at most; 0: as fast as it goes." default:"500"`
+	Resume   string   `help:"Go on with a run that was interrupted, from the file that it named." type:"path" placeholder:"FILE"`
 }
 
 func (r *replayCmd) Run(ctx context.Context, c *cli.Common) error {
@@ -78,7 +78,7 @@ func (r *replayCmd) position(names bus.Names, run string, now time.Time) (p repl
 		p.Selection, err = r.selection(now)
 		return p, errors.Join(err, bad(p.Selection.Validate(names)))
 	}
-	if r.DryRun || r.Since+r.Until+r.Seq+r.Type+r.Tenant+r.Provider+r.Link+r.To != "" {
+	if r.DryRun || len(r.Type) > 0 || r.Since+r.Until+r.Seq+r.Tenant+r.Provider+r.Link+r.To != "" {
 		return p, fmt.Errorf("%w: --resume goes on with what was chosen before: give no other choice beside it", cli.ErrBadInput)
 	}
 	if p, err = replay.Load(r.Resume); err != nil {
@@ -95,7 +95,7 @@ func bad(err error) error {
 }
 
 func (r *replayCmd) selection(now time.Time) (s replay.Selection, err error) {
-	s = replay.Selection{Type: events.Name(r.Type), Address: events.Address{Tenant: r.Tenant, Provider: r.Provider, Link: r.Link}, To: r.To}
+	s = replay.Selection{Types: names(r.Type), Address: events.Address{Tenant: r.Tenant, Provider: r.Provider, Link: r.Link}, To: r.To}
 	if s.Since, err = cli.Moment("since", r.Since, now); err != nil {
 		return s, err
 	}
@@ -107,6 +107,13 @@ func (r *replayCmd) selection(now time.Time) (s replay.Selection, err error) {
 		err = fmt.Errorf("%w: say what is to be replayed, by --since, --until or --seq", cli.ErrBadInput)
 	}
 	return s, err
+}
+
+func names(words []string) (all []events.Name) {
+	for _, word := range words {
+		all = append(all, events.Name(word))
+	}
+	return all
 }
 
 // numbers reads N, N-M or N-.
@@ -167,16 +174,24 @@ func keep(p replay.Position, file string) error {
 func entry(p replay.Position) audit.Entry {
 	s := p.Selection
 	details := map[string]string{
-		"events": fmt.Sprint(p.Counts.Total - p.Counts.Seen), "type": string(s.Type), "to": s.To,
+		"events": fmt.Sprint(p.Counts.Total - p.Counts.Seen), "type": joined(s.Types), "to": s.To,
 		"first": fmt.Sprint(max(s.First, p.Done+1)), "last": fmt.Sprint(s.Last),
 	}
 	for name, at := range map[string]time.Time{"since": s.Since, "until": s.Until} {
 		if !at.IsZero() {
-			details[name] = at.UTC().Format(time.RFC3339)
+			details[name] = at.UTC().Format(time.RFC3339Nano)
 		}
 	}
 	maps.DeleteFunc(details, func(_, value string) bool { return value == "" })
 	return audit.Entry{Action: audit.Replayed, Details: details}.About(s.Address)
+}
+
+func joined(names []events.Name) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = string(name)
+	}
+	return strings.Join(words, ",")
 }
 
 // print shows one result: all of them in a dry run and with --json, else what was left.

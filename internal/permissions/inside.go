@@ -46,7 +46,7 @@ func operator(s Scope) []User {
 	kept := []string{n.In(), n.Out(), n.Dead(), n.Audit()}
 	again := []string{}
 	if s.ReplayTo != "" {
-		again = append(again, s.ReplayTo)
+		again = append(again, s.ReplayTo, ownAPI.at("STREAM.LIST")) // whose subject it is, the command looks up
 	}
 	return []User{{
 		Publish: slices.Concat(

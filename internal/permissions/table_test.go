@@ -78,6 +78,7 @@ var publishing = []row{
 	{"remove the timers' consumer", "$JS.API.CONSUMER.DELETE.REGRANT_TIMER.due-op", ""},
 	{"look at a stream's settings", "$JS.API.STREAM.INFO.REGRANT_IN", "admin operator worker"},
 	{"look at the account", "$JS.API.INFO", "admin operator"},
+	{"list the streams", "$JS.API.STREAM.LIST", ""},
 
 	{"create a stream of the cell", "$JS.API.STREAM.CREATE.REGRANT_IN", "admin"},
 	{"change a stream of the cell", "$JS.API.STREAM.UPDATE.KV_regrant_links", "admin"},

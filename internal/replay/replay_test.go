@@ -2,6 +2,7 @@ package replay_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -11,9 +12,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"github.com/regrant/regrant/api"
@@ -87,8 +90,10 @@ func newScene(t *testing.T) *scene {
 	must(t, err)
 	p.Rotation, p.MinInterval = providers.RotationAlways, 0
 	cell, err := fleet.New(t.Context(), fleet.Options{
-		Dir: t.TempDir(), NATSURL: testenv.NATS(t), RedisURL: testenv.Redis(t), LockTTL: 2 * time.Second,
-		Providers: map[string]fleet.Provider{"op": {Behaviour: providertest.Behaviour{AccessTTL: time.Hour}, Profile: p}},
+		Dir: t.TempDir(), NATSURL: testenv.NATS(t), RedisURL: testenv.Redis(t), LockTTL: 300 * time.Millisecond,
+		Providers: map[string]fleet.Provider{"op": {Profile: p, Behaviour: providertest.Behaviour{
+			AccessTTL: 24 * time.Hour, RefreshTTL: 30 * 24 * time.Hour, RefreshExpiryField: "refresh_token_expires_in",
+		}}},
 	})
 	must(t, err)
 	t.Cleanup(func() { ends(t, cell.Close) })
@@ -108,56 +113,79 @@ func (s *scene) say(d events.Data) {
 	must(s.t, s.Bus.PublishInput(s.t.Context(), m))
 }
 
-// settled waits until every input is.
+// settled waits until every input is, and every timer that fired.
 func (s *scene) settled() {
 	s.t.Helper()
-	testenv.Eventually(s.t, patience, "every input is settled", func() bool {
-		of, err := s.Bus.JetStream().Consumer(s.t.Context(), s.Bus.Names().In(), s.Bus.Names().WorkerConsumer("op"))
-		return err == nil && of.CachedInfo().NumPending == 0 && of.CachedInfo().NumAckPending == 0
-	})
-}
-
-// history makes about so many inputs of all kinds.
-func (s *scene) history(n int) {
-	s.t.Helper()
-	made, err := s.Import(s.t.Context(), "op", max(4, n/100))
-	must(s.t, err)
-	for round := 0; s.stored() < n; round++ { // the broker drops what is reported twice at once
-		for i, l := range made {
-			is, err := s.Link(s.t.Context(), l.Address)
-			must(s.t, err)
-			s.lives(l, (round+i)%20, is.Generation)
-		}
-		s.settled()
+	names := s.Bus.Names()
+	for stream, durable := range map[string]string{names.In(): names.WorkerConsumer("op"), names.Timer(): names.DueConsumer("op")} {
+		testenv.Eventually(s.t, patience, stream+" is settled", func() bool {
+			of, err := s.Bus.JetStream().Consumer(s.t.Context(), stream, durable)
+			return err == nil && of.CachedInfo().NumPending == 0 && of.CachedInfo().NumAckPending == 0
+		})
 	}
 }
 
-// stored counts the inputs so far.
-func (s *scene) stored() int {
-	h, err := s.Bus.History(s.t.Context(), bus.WatchSpec{Stream: s.Bus.Names().In(), Stored: true})
+// atRest waits until no link is due for anything in the hour to come.
+func (s *scene) atRest() {
+	s.t.Helper()
+	testenv.Eventually(s.t, patience, "nothing is due", func() bool {
+		return !slices.ContainsFunc(s.export(), func(l links.Link) bool {
+			return !l.Alarm().IsZero() && time.Until(l.Alarm()) < time.Hour || l.Exchange != nil
+		})
+	})
+	s.settled()
+}
+
+// history makes about so many inputs and outputs of all kinds, in rounds: each link's next
+// input is about what its last one came to.
+func (s *scene) history(n int) {
+	s.t.Helper()
+	made, err := s.Import(s.t.Context(), "op", max(4, n/perLink))
+	must(s.t, err)
+	for round := 0; s.stored(s.Bus.Names().In())+s.stored(s.Bus.Names().Out()) < n; round++ {
+		for i, l := range made {
+			is, err := s.Link(s.t.Context(), l.Address)
+			must(s.t, err)
+			s.lives(l, (round+i)%20, is)
+		}
+		s.settled()
+	}
+	s.atRest()
+}
+
+// perLink is how many events of a history are one link's. A round takes as long as the
+// workers' patience with an answer that is lost, so fewer links are more rounds.
+const perLink = 50
+
+// stored counts what a stream holds.
+func (s *scene) stored(stream string) int {
+	h, err := s.Bus.History(s.t.Context(), bus.WatchSpec{Stream: stream, Stored: true})
 	must(s.t, err)
 	return int(h.Count)
 }
 
-func (s *scene) lives(l fleet.Link, what int, generation uint64) {
-	switch {
-	case what < 10:
-		s.say(events.TokenExpired{Address: l.Address, Generation: generation, Reason: events.ReasonUnauthorized})
-	case what < 12:
-		s.say(events.TokenExpired{Address: l.Address, Generation: generation + 100, Reason: events.ReasonUnauthorized})
-	case what < 14:
-		s.say(events.TokenExpired{Address: l.Address, Fingerprint: events.Fingerprint(l.AccessToken), Reason: events.ReasonExpiring})
-	case what < 16:
-		s.consents(l)
-	case what < 17:
-		s.say(events.ReconsentCompleted{Address: l.Address, State: "unheard-of", Code: "code"})
-	case what < 18:
-		s.say(events.LinkReplacementDecided{Address: l.Address, Consent: generation, Decision: events.DecisionApprove})
-	case what < 19:
-		s.say(events.LogoutRequested{Address: l.Address, Scope: events.LogoutLink})
+// lives is what happens to a link next: of 20 things, each in its turn.
+func (s *scene) lives(l fleet.Link, what int, is links.Link) {
+	switch what {
 	default:
-		s.Sim.Script("op", providertest.Fault{When: providertest.After, Kind: providertest.Reset})
-		s.say(events.TokenExpired{Address: l.Address, Generation: generation, Reason: events.ReasonUnauthorized})
+		s.say(events.TokenExpired{Address: l.Address, Generation: is.Generation, Reason: events.ReasonUnauthorized})
+	case 5:
+		s.say(events.TokenExpired{Address: l.Address, Generation: is.Generation + 100, Reason: events.ReasonUnauthorized})
+	case 6, 19:
+		s.say(events.TokenExpired{Address: l.Address, Fingerprint: events.Fingerprint(l.AccessToken), Reason: events.ReasonExpiring})
+	case 10:
+		if is.Status == links.Active { // somebody's answer is lost
+			s.Sim.Script("op", providertest.Fault{When: providertest.After, Kind: providertest.Reset})
+		}
+		s.say(events.TokenExpired{Address: l.Address, Generation: is.Generation, Reason: events.ReasonUnauthorized})
+	case 11, 17:
+		s.consents(l)
+	case 14:
+		s.say(events.ReconsentCompleted{Address: l.Address, State: "unheard-of", Code: "code"})
+	case 15:
+		s.say(events.LinkReplacementDecided{Address: l.Address, Consent: is.Consent, Decision: events.DecisionApprove})
+	case 16:
+		s.say(events.LogoutRequested{Address: l.Address, Scope: events.LogoutLink})
 	}
 }
 
@@ -219,21 +247,22 @@ func TestAReplayedHistoryChangesNothing(t *testing.T) {
 	if v, err := strconv.Atoi(os.Getenv("REGRANT_REPLAY")); err == nil {
 		n = v
 	}
-	s := newScene(t)
+	s, began := newScene(t), time.Now()
 	s.history(n)
-	before, presented, began := s.export(), s.presentations(), time.Now()
+	inputs, outputs := s.stored(s.Bus.Names().In()), s.stored(s.Bus.Names().Out())
+	before, presented := s.export(), s.presentations()
+	t.Logf("%v: a history of %d events, %d inputs and %d outputs; %d presentations; links: %v; outputs: %v", time.Since(began).Round(time.Second), inputs+outputs, inputs, outputs, presented, states(before), s.announced())
 	foretold := s.run("dry", true)
-	dry := time.Since(began)
+	t.Logf("%v: the dry run, verdicts: %v", time.Since(began).Round(time.Second), kinds(foretold))
 	for _, run := range []string{"first", "second"} {
-		did := s.run(run, false)
-		if len(did) != len(foretold) || len(did) < n {
-			t.Errorf("%d inputs were replayed, %d explained, of %d", len(did), len(foretold), n)
+		s.wantAsForetold(run, foretold)
+		if got := s.sentAgain(run); got != outputs {
+			t.Errorf("run %s: %d of %d outputs were sent again", run, got, outputs)
 		}
-		for number, want := range foretold {
-			if did[number] != want {
-				t.Errorf("run %s, number %d: explained %q, did %q", run, number, want, did[number])
-			}
-		}
+		t.Logf("%v: replayed, the %s time", time.Since(began).Round(time.Second), run)
+	}
+	if len(foretold) != inputs {
+		t.Errorf("%d of %d inputs were replayed", len(foretold), inputs)
 	}
 	if got := s.presentations(); got != presented {
 		t.Errorf("%d presentations of replays", got-presented)
@@ -241,55 +270,64 @@ func TestAReplayedHistoryChangesNothing(t *testing.T) {
 	if after := s.export(); !reflect.DeepEqual(after, before) {
 		t.Error("links changed")
 	}
-	kinds := map[string]int{}
-	for _, what := range foretold {
-		kinds[what]++
+	if got := s.stored(s.Bus.Names().Out()); got != outputs {
+		t.Errorf("%d new outputs", got-outputs)
 	}
-	t.Logf("%d inputs, %d presentations when they were new; dry run %v; %v", len(foretold), presented, dry, kinds)
 }
 
-// Show 2: who lost a while gets exactly that while's outputs again; nobody else does.
-func TestOneSubscriberGetsWhatItLost(t *testing.T) {
-	s := newScene(t)
-	s.history(40)
-	var from, to uint64
-	var want []string
-	must(t, s.Bus.Watch(t.Context(), bus.WatchSpec{Stored: true}, func(m *inbox.Message) error {
-		if m.Sequence >= 5 && m.Sequence <= 14 {
-			want = append(want, m.Header[events.HeaderMsgID][0]+string(m.Data))
-			if from == 0 {
-				from = m.Sequence
-			}
-			to = m.Sequence
+// wantAsForetold replays all inputs, and holds what became of each against the dry run.
+func (s *scene) wantAsForetold(run string, foretold map[uint64]string) {
+	s.t.Helper()
+	did := s.run(run, false)
+	if len(did) != len(foretold) {
+		s.t.Errorf("run %s: %d inputs were replayed, %d explained", run, len(did), len(foretold))
+	}
+	for number, want := range foretold {
+		if did[number] != want {
+			s.t.Errorf("run %s, number %d: explained %q, did %q", run, number, want, did[number])
 		}
-		return nil
+	}
+}
+
+// sentAgain sends all outputs to a subject of their own, and counts what arrives.
+func (s *scene) sentAgain(run string) int {
+	s.t.Helper()
+	var got atomic.Int64
+	sub, err := s.Bus.Conn().Subscribe("again."+run, func(*nats.Msg) { got.Add(1) })
+	must(s.t, err)
+	defer func() { must(s.t, sub.Unsubscribe()) }()
+	r := &replay.Replay{Bus: s.Bus, Position: replay.Position{Run: run, Selection: replay.Selection{First: 1, To: "again." + run}}}
+	must(s.t, r.Begin(s.t.Context()))
+	must(s.t, r.Do(s.t.Context()))
+	testenv.Eventually(s.t, patience, "everything that was sent arrives", func() bool { return uint64(got.Load()) >= r.Counts.Replayed })
+	return int(got.Load())
+}
+
+// announced counts the outputs by name.
+func (s *scene) announced() map[events.Name]int {
+	n := map[events.Name]int{}
+	must(s.t, s.Bus.Watch(s.t.Context(), bus.WatchSpec{Stored: true}, func(m *inbox.Message) error {
+		_, name, err := s.Bus.Names().Subjects().ParseOut(m.Subject)
+		n[name]++
+		return err
 	}))
-	lost, err := s.Bus.Conn().SubscribeSync("lost.hour")
-	must(t, err)
-	live, err := s.Bus.Conn().SubscribeSync(s.Bus.Names().Subjects().LiveAll())
-	must(t, err)
-	must(t, s.Bus.Conn().Flush())
-	r := &replay.Replay{Bus: s.Bus, Position: replay.Position{Run: "r", Selection: replay.Selection{First: from, Last: to, To: "lost.hour"}}}
-	must(t, r.Begin(t.Context()))
-	must(t, r.Do(t.Context()))
-	var got []string
-	for range want {
-		m, err := lost.NextMsg(patience)
-		must(t, err)
-		got = append(got, m.Header.Get(events.HeaderMsgID)+string(m.Data))
-		if n, ok := events.Replays(m.Header); !ok || n < from || n > to {
-			t.Errorf("original number %d", n)
-		}
+	return n
+}
+
+func kinds(of map[uint64]string) map[string]int {
+	n := map[string]int{}
+	for _, what := range of {
+		n[what]++
 	}
-	if !reflect.DeepEqual(got, want) || r.Counts.Replayed != uint64(len(want)) {
-		t.Errorf("got %d events, want %d", len(got), len(want))
+	return n
+}
+
+func states(of []links.Link) map[links.Status]int {
+	n := map[links.Status]int{}
+	for _, l := range of {
+		n[l.Status]++
 	}
-	if n, _, _ := lost.Pending(); n != 0 {
-		t.Errorf("%d events too many", n)
-	}
-	if n, _, _ := live.Pending(); n != 0 {
-		t.Errorf("others see %d events", n)
-	}
+	return n
 }
 
 // A run that is stopped, or killed without a word, goes on and doubles nothing.
@@ -351,11 +389,34 @@ func TestATargetIsASubjectOfOnesOwn(t *testing.T) {
 		t.Error(err)
 	}
 	for _, s := range []replay.Selection{
-		{Type: events.NameTokenRotated}, {Type: events.NameTokenExpired, To: "mine"}, {Type: "unheard-of"},
+		{Types: []events.Name{events.NameTokenRotated}}, {Types: []events.Name{events.NameTokenExpired}, To: "mine"}, {Types: []events.Name{"unheard-of"}},
+		{Types: []events.Name{events.NameTokenExpired, events.NameTokenExpired}}, {Types: []events.Name{events.NameTokenExpired, events.NameTokenRotated}},
 		{Address: events.Address{Tenant: "*"}}, {First: 3, Last: 2},
 	} {
 		if err := s.Validate(names); err == nil {
 			t.Errorf("%+v is taken", s)
+		}
+	}
+}
+
+// Other cells may share the server: what is sent to one of theirs is no message to a
+// subscriber.
+func TestATargetIsNoOtherCells(t *testing.T) {
+	s := newScene(t)
+	_, err := s.Import(t.Context(), "op", 1)
+	must(t, err)
+	other, err := bus.Connect(t.Context(), bus.Config{URL: s.Config.NATS.URL, Prefix: "second.cell", Role: "operator", Name: "operator", Budget: s.Config.Budget()})
+	must(t, err)
+	t.Cleanup(func() { ends(t, other.Close) })
+	_, err = other.Provision(t.Context(), bus.Plan{Prefix: "second.cell", Providers: []string{"op"}})
+	must(t, err)
+	for to, refused := range map[string]bool{
+		"second.cell.live.default.op.A.token-rotated": true, "second.cell.api.default.op.A.token": true, "second.cell": true,
+		"second.cellar": false, "second": false,
+	} {
+		r := &replay.Replay{Bus: s.Bus, Position: replay.Position{Run: "r", Selection: replay.Selection{First: 1, To: to}}}
+		if err := r.Begin(t.Context()); errors.Is(err, replay.ErrSelection) != refused {
+			t.Errorf("%s: %v", to, err)
 		}
 	}
 }

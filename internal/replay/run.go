@@ -4,11 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/regrant/regrant/api"
 	"github.com/regrant/regrant/bus"
@@ -41,10 +37,18 @@ type Replay struct {
 	// effect is certain; nil: nothing is kept.
 	Tell func(Result) error
 	Save func(Position) error
+
+	// kept: a stream takes what is sent.
+	kept bool
 }
 
 // Begin fixes the end of the history and counts it. It must come before Do.
 func (r *Replay) Begin(ctx context.Context) error {
+	if r.Selection.To != "" {
+		if err := r.look(ctx); err != nil {
+			return err
+		}
+	}
 	h, err := r.Bus.History(ctx, r.Selection.spec(r.Bus.Names(), r.Done))
 	if err != nil {
 		return err
@@ -204,35 +208,3 @@ func (r *Replay) explain(ctx context.Context, result Result, m events.Message) (
 	result.Explanation = new(api.Explanation)
 	return result, r.Bus.Request(ctx, r.Bus.Names().Subjects().APILink(result.Address, api.VerbExplain), question, result.Explanation)
 }
-
-// The headers of an output that is sent again, beside its own.
-const (
-	headerSequence = "Regrant-Replays"
-	headerStored   = "Regrant-First-Stored"
-)
-
-// send sends an output to its one subscriber as it is. Where a stream takes the subject,
-// it waits for the stream.
-func (r *Replay) send(ctx context.Context, m *inbox.Message) error {
-	msg := &nats.Msg{Subject: r.Selection.To, Header: nats.Header{}, Data: m.Data}
-	for name, values := range m.Header {
-		msg.Header[name] = values
-	}
-	msg.Header.Set(headerSequence, strconv.FormatUint(m.Sequence, 10))
-	msg.Header.Set(headerStored, m.StoredAt.UTC().Format(time.RFC3339Nano))
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
-	defer cancel()
-	if _, err := r.Bus.JetStream().StreamNameBySubject(ctx, r.Selection.To); err == nil {
-		_, err = r.Bus.JetStream().PublishMsg(ctx, msg)
-		return err
-	} else if !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return err
-	}
-	if err := r.Bus.Conn().PublishMsg(msg); err != nil {
-		return err
-	}
-	return r.Bus.Conn().FlushWithContext(ctx)
-}
-
-// sendLimit bounds the wait for a server that does not answer.
-const sendLimit = 20 * time.Second

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // Selection chooses what is replayed: inputs, or with To outputs. Empty parts choose all.
 type Selection struct {
-	Type events.Name `json:"type,omitempty"`
+	Types []events.Name `json:"types,omitempty"`
 	events.Address
 	// Since and Until bound the time of storing; Until itself is left out.
 	Since time.Time `json:"since,omitzero"`
@@ -36,17 +37,31 @@ func (s Selection) Validate(names bus.Names) error {
 	if err := any.Validate(); err != nil {
 		return err
 	}
+	for i, name := range s.Types {
+		if err := s.takes(name, slices.Contains(s.Types[:i], name)); err != nil {
+			return err
+		}
+	}
 	switch {
-	case s.Type != "" && !s.Type.Known():
-		return fmt.Errorf("%w: --type: %q is no event", ErrSelection, s.Type)
-	case s.Type != "" && s.Type.Input() && s.To != "":
-		return fmt.Errorf("%w: --type: %s is an input, and goes to the workers: leave --to out", ErrSelection, s.Type)
-	case s.Type != "" && !s.Type.Input() && s.To == "":
-		return fmt.Errorf("%w: --type: %s is an output: say with --to which subject it is sent to", ErrSelection, s.Type)
 	case !s.Until.IsZero() && s.Until.Before(s.Since), s.Last != 0 && s.Last < s.First:
 		return fmt.Errorf("%w: the selection ends before it begins", ErrSelection)
 	case s.To != "":
 		return target(names, s.To)
+	}
+	return nil
+}
+
+// takes refuses a type that is none, or that goes another way.
+func (s Selection) takes(name events.Name, twice bool) error {
+	switch {
+	case !name.Known():
+		return fmt.Errorf("%w: --type: %q is no event", ErrSelection, name)
+	case twice:
+		return fmt.Errorf("%w: --type: %s is named twice", ErrSelection, name)
+	case name.Input() && s.To != "":
+		return fmt.Errorf("%w: --type: %s is an input, and goes to the workers: leave --to out", ErrSelection, name)
+	case !name.Input() && s.To == "":
+		return fmt.Errorf("%w: --type: %s is an output: say with --to which subject it is sent to", ErrSelection, name)
 	}
 	return nil
 }
@@ -58,7 +73,7 @@ func target(names bus.Names, subject string) error {
 	switch {
 	case strings.HasPrefix(subject, "$"), strings.HasPrefix(subject, "_"):
 		return fmt.Errorf("%w: --to: %q belongs to the server or to somebody's replies: name a subject of your own", ErrSelection, subject)
-	case subject == prefix, strings.HasPrefix(subject, prefix+"."):
+	case within(prefix, subject):
 		return fmt.Errorf("%w: --to: %q belongs to the cell, and others would receive it: name a subject of your own", ErrSelection, subject)
 	case strings.ContainsAny(subject, "*> \t\r\n"):
 		return fmt.Errorf("%w: --to: %q is not one subject", ErrSelection, subject)
@@ -73,9 +88,16 @@ func target(names bus.Names, subject string) error {
 
 // spec is how a selection is read, from after a sequence that is done.
 func (s Selection) spec(names bus.Names, done uint64) bus.WatchSpec {
-	spec := bus.WatchSpec{Stream: names.In(), Subject: names.Subjects().InputFilter(s.Address, s.Type), Since: s.Since, Stored: true, From: s.First}
+	spec := bus.WatchSpec{Stream: names.In(), Since: s.Since, Stored: true, From: s.First}
+	filter := names.Subjects().InputFilter
 	if s.To != "" {
-		spec.Stream, spec.Subject = names.Out(), names.Subjects().OutFilter(s.Address, s.Type)
+		spec.Stream, filter = names.Out(), names.Subjects().OutFilter
+	}
+	for _, name := range s.Types {
+		spec.Subjects = append(spec.Subjects, filter(s.Address, name))
+	}
+	if len(s.Types) == 0 {
+		spec.Subject = filter(s.Address, "")
 	}
 	if done != 0 {
 		spec.From = done + 1

@@ -32,7 +32,7 @@ func Run(t *testing.T, dir string) {
 		RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"cell": s.cell, "work": work, "dump": dump, "expand": expand, "exits": exits, "mode": mode, "await": await,
-			"respond": respond, "react": react, "empty": empty, "lose": lose,
+			"respond": respond, "react": react, "empty": empty, "lose": lose, "grows": grows,
 		},
 	})
 }

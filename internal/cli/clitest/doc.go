@@ -17,6 +17,8 @@
 //	dump STREAM   write what a stream holds (IN, OUT, DEAD, KV_links) to $WORK/STREAM
 //	empty STREAM  purge a stream, as if all in it had aged out
 //	lose STREAM   delete a stream
+//	grows STREAM N
+//	              wait until a stream holds so many messages
 //	expand FILE   replace $VARIABLES in a file by their values
 //	exits CODE COMMAND...
 //	              run a command that must end with exactly this exit code

@@ -1,6 +1,10 @@
 package clitest
 
 import (
+	"context"
+	"strconv"
+	"time"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -22,4 +26,34 @@ func lose(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := limited()
 	defer cancel()
 	ts.Check(worker(ts).JetStream().DeleteStream(ctx, ts.Getenv("STREAMS")+"_"+args[0]))
+}
+
+func grows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: grows STREAM N")
+	}
+	least, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	ctx, cancel := limited()
+	defer cancel()
+	s, err := worker(ts).JetStream().Stream(ctx, ts.Getenv("STREAMS")+"_"+args[0])
+	ts.Check(err)
+	for {
+		info, err := s.Info(ctx)
+		ts.Check(err)
+		if info.State.Msgs >= least {
+			return
+		}
+		pause(ctx)
+	}
+}
+
+// pause is the time between two looks at a stream; a look after ctx has ended fails.
+func pause(ctx context.Context) {
+	timer := time.NewTimer(5 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
