@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/regrant/regrant/internal/permissions"
 	"github.com/regrant/regrant/locks"
 )
 
@@ -120,29 +121,55 @@ func fieldsOf(text string) map[string]string {
 // probeTTL ends the doctor's own keys should it be stopped in between.
 const probeTTL = 10 * time.Second
 
-// tryCommands carries out each command that a worker's scripts and calls use, on keys
-// of the doctor's own that lie where the worker's do.
+// tryCommands carries out each command that a worker is granted for its locks and
+// limits, on keys of the doctor's own that lie where the worker's do.
 func tryCommands(ctx context.Context, client redis.UniversalClient, prefix string) (refused []refusedCommand) {
-	own := ":doctor-{" + rand.Text() + "}"
-	lock, rate, dead, answers := prefix+":lock"+own, prefix+":rate"+own, prefix+":dead"+own, prefix+":answers"+own
-	try := func(command string, err error) {
-		if err != nil && !errors.Is(err, redis.Nil) {
-			refused = append(refused, refusedCommand{command, err})
+	k := ownKeys(prefix)
+	given := k.commands()
+	for _, command := range permissions.LockCommands() {
+		for _, args := range given[command] {
+			if err := client.Do(ctx, args...).Err(); err != nil && !errors.Is(err, redis.Nil) && !redis.HasErrorPrefix(err, "NOSCRIPT") {
+				refused = append(refused, refusedCommand{strings.ToUpper(command), err})
+				break
+			}
 		}
 	}
-	ttl := strconv.FormatInt(probeTTL.Milliseconds(), 10)
-	for _, args := range [][]any{
-		{"SET", lock, "doctor", "NX", "PX", ttl}, {"GET", lock}, {"PTTL", lock}, {"PEXPIRE", lock, ttl}, {"DEL", lock},
-		{"SET", rate, "1", "EX", 10}, {"GET", rate}, {"PTTL", prefix + ":pause" + own}, {"PTTL", prefix + ":settling"}, {"ZCARD", prefix + ":workers"},
-		{"ZADD", dead, 1, "x"}, {"PEXPIRE", dead, ttl}, {"ZSCORE", dead, "x"}, {"ZCARD", dead}, {"ZREMRANGEBYSCORE", dead, "-inf", 0}, {"ZREM", dead, "x"},
-		{"HINCRBY", answers, "1", 1}, {"PEXPIRE", answers, ttl}, {"HGETALL", answers}, {"HDEL", answers, "1"}, {"DEL", rate, dead, answers},
-		{"EVAL", "return redis.call('GET', KEYS[1])", 1, lock}, {"TIME"},
-	} {
-		try(args[0].(string), client.Do(ctx, args...).Err())
-	}
-	// A script that the server does not know is sent whole; what matters is that it may be asked for.
-	if err := client.EvalSha(ctx, strings.Repeat("0", 40), []string{lock}).Err(); !redis.HasErrorPrefix(err, "NOSCRIPT") {
-		try("EVALSHA", err)
+	for _, key := range []string{k.lock, k.rate, k.dead, k.answers} { // a cluster has them apart
+		_ = client.Del(ctx, key).Err() // where it may not, they end by themselves
 	}
 	return refused
+}
+
+// probeKeys are the doctor's own, one of each kind that is written.
+type probeKeys struct{ prefix, lock, rate, pause, dead, answers string }
+
+func ownKeys(prefix string) probeKeys {
+	own := ":doctor-{" + rand.Text() + "}"
+	return probeKeys{prefix, prefix + ":lock" + own, prefix + ":rate" + own, prefix + ":pause" + own, prefix + ":dead" + own, prefix + ":answers" + own}
+}
+
+// commands are how each command is tried. A script that the server does not know is sent
+// whole by whoever uses it; what matters is that it may be asked for.
+func (k probeKeys) commands() map[string][][]any {
+	ttl := strconv.FormatInt(probeTTL.Milliseconds(), 10)
+	set, ends := func(key string) []any { return []any{"SET", key, "doctor", "NX", "PX", ttl} }, func(key string) []any { return []any{"PEXPIRE", key, ttl} }
+	return map[string][][]any{
+		"eval":             {{"EVAL", "return redis.call('GET', KEYS[1])", 1, k.lock}},
+		"evalsha":          {{"EVALSHA", strings.Repeat("0", 40), 1, k.lock}},
+		"set":              {set(k.lock), set(k.rate)},
+		"get":              {{"GET", k.lock}, {"GET", k.rate}},
+		"getrange":         {{"GETRANGE", k.lock, 0, 0}},
+		"del":              {{"DEL", k.lock}},
+		"pexpire":          {ends(k.lock)},
+		"pttl":             {{"PTTL", k.lock}, {"PTTL", k.pause}, {"PTTL", k.prefix + ":settling"}},
+		"time":             {{"TIME"}},
+		"zadd":             {{"ZADD", k.dead, 1, "x"}, ends(k.dead)},
+		"zscore":           {{"ZSCORE", k.dead, "x"}},
+		"zcard":            {{"ZCARD", k.dead}, {"ZCARD", k.prefix + ":workers"}},
+		"zremrangebyscore": {{"ZREMRANGEBYSCORE", k.dead, "-inf", 0}},
+		"zrem":             {{"ZREM", k.dead, "x"}},
+		"hincrby":          {{"HINCRBY", k.answers, "1", 1}, ends(k.answers)},
+		"hgetall":          {{"HGETALL", k.answers}},
+		"hdel":             {{"HDEL", k.answers, "1"}},
+	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -10,6 +11,7 @@ import (
 	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/internal/permissions"
 	"github.com/regrant/regrant/internal/worker"
 )
 
@@ -29,49 +31,125 @@ const (
 	probeStream = "worker-doctor"
 )
 
-// rights lists what a worker of the cell needs, by examples within what it uses.
-func rights(n bus.Names, tenant string, providers []string) (all []right) {
-	s := n.Subjects()
-	publish := func(subject, does string) { all = append(all, right{Subject: subject, For: does}) }
-	for _, provider := range providers {
-		a := events.Address{Tenant: tenant, Provider: provider, Link: probeLink}
-		publish(s.In(a, events.NameLogoutRequested), "pass a user's logout on to other links")
-		publish(s.Out(a, events.NameTokenRotated), "announce changes")
-		publish(s.Timer(a), "arm timers")
-		publish(s.Dead(a, events.NameTokenExpired), "put aside what cannot be handled")
-		publish(s.Audit(string(audit.TokenRead), a), "write the audit")
-		publish("$JS.ACK."+n.In()+"."+n.WorkerConsumer(provider)+".1.0.0.0.0", "acknowledge")
-		publish("$JS.ACK._.doctor."+n.In()+"."+n.WorkerConsumer(provider)+".1.0.0.0.0.0", "acknowledge, in the longer form")
-		for _, at := range [][2]string{{n.In(), n.WorkerConsumer(provider)}, {n.Timer(), n.DueConsumer(provider)}} {
-			publish("$JS.API.CONSUMER.MSG.NEXT."+at[0]+"."+at[1], "take messages")
+// rights lists what a worker is granted, each by an example of what it uses: rights that
+// somebody narrowed to the cell's tenants and providers are enough.
+func rights(n bus.Names, tenant string, providers []string) (all []right, err error) {
+	users, err := permissions.For(permissions.Scope{Prefix: n.Prefix}, permissions.Worker)
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range users {
+		for _, pattern := range u.Publish {
+			for _, subject := range examples(n, tenant, providers, pattern) {
+				all = append(all, right{Subject: subject, For: purpose(n, pattern)})
+			}
+		}
+		for _, pattern := range u.Subscribe {
+			for _, subject := range examples(n, tenant, providers, pattern) {
+				all = append(all, right{Subject: subject, For: purpose(n, pattern), Listens: true})
+			}
 		}
 	}
-	for _, bucket := range []string{n.Links(), n.Index(), n.Consents(), n.Apps()} {
-		publish("$KV."+bucket+"."+tenant+"."+probeLink, "write records")
-		publish("$JS.API.DIRECT.GET.KV_"+bucket+".$KV."+bucket+"."+probeLink, "read records")
-		publish("$JS.API.STREAM.MSG.GET.KV_"+bucket, "read records where writes are decided")
-	}
-	for _, bucket := range []string{n.Links(), n.Apps()} {
-		publish("$JS.API.CONSUMER.CREATE.KV_"+bucket+"."+probeLink, "list and watch records")
-		publish("$JS.API.CONSUMER.DELETE.KV_"+bucket+"."+probeLink, "end a list or watch")
-	}
-	for _, stream := range []string{n.Out(), n.Timer()} {
-		publish("$JS.API.STREAM.MSG.GET."+stream, "read what was announced and armed last")
-	}
-	return append(all, listening(n)...)
+	return all, nil
 }
 
-func listening(n bus.Names) (all []right) {
+// examples are subjects of a pattern: those that a worker uses, where they can be told,
+// else any. Where replies go is left out, for no cell has all of that; and so is the
+// asking for passwords, which would ask.
+func examples(n bus.Names, tenant string, providers []string, pattern string) (some []string) {
+	if strings.HasPrefix(pattern, "_") || pattern == n.Subjects().CredentialsFilter(events.Address{}) {
+		return nil
+	}
+	for _, provider := range providers {
+		for _, subject := range used(n.Subjects(), events.Address{Tenant: tenant, Provider: provider, Link: probeLink}) {
+			if covers(pattern, subject) {
+				some = append(some, subject)
+			}
+		}
+	}
+	for i := 0; i < len(providers) && !strings.HasPrefix(pattern, n.Subjects().Prefix+"."); i++ {
+		some = append(some, filled(n, tenant, providers[i], pattern))
+	}
+	slices.Sort(some)
+	return slices.Compact(some)
+}
+
+// used are the cell's own subjects.
+func used(s events.Subjects, a events.Address) []string {
+	all := []string{
+		s.In(a, events.NameLogoutRequested), s.Out(a, events.NameTokenRotated), s.Timer(a),
+		s.Dead(a, events.NameTokenExpired), s.DeadOf(s.Out(a, events.NameTokenRotated)), s.LiveAll(),
+	}
+	for _, action := range audit.ByWorkers() {
+		all = append(all, s.Audit(string(action), a))
+	}
+	return append(all, worker.APISubjects(s)...)
+}
+
+// covers says whether a pattern matches a subject, which may be a pattern itself.
+func covers(pattern, subject string) bool {
+	words := strings.Split(subject, ".")
+	for i, word := range strings.Split(pattern, ".") {
+		switch {
+		case word == ">":
+			return i < len(words)
+		case i >= len(words), word != "*" && word != words[i]:
+			return false
+		}
+	}
+	return strings.Count(pattern, ".") == strings.Count(subject, ".")
+}
+
+// filled is a subject of JetStream or of a bucket.
+func filled(n bus.Names, tenant, provider, pattern string) string {
+	words := strings.Split(pattern, ".")
+	for i, word := range words {
+		switch {
+		case word == ">" && words[0] == "$KV":
+			words[i] = tenant + "." + probeLink
+		case word == ">" && words[1] == "ACK":
+			words[i] = "1.0.0.0.0" + strings.Repeat(".0", min(1, strings.Count(pattern, "*")-1))
+		case word == ">", word == "*" && i == 3 && words[1] == "ACK" && words[2] == "_":
+			words[i] = probeLink
+		case word != "*":
+		case words[i-1] == "ACK":
+			words[i] = "_"
+		case words[i-1] == n.In():
+			words[i] = n.WorkerConsumer(provider)
+		case words[i-1] == n.Timer():
+			words[i] = n.DueConsumer(provider)
+		default:
+			words[i] = probeLink
+		}
+	}
+	return strings.Join(words, ".")
+}
+
+// purpose is what a worker does by a right, to complete "a worker could not".
+func purpose(n bus.Names, pattern string) string {
 	s := n.Subjects()
-	listen := func(subject, does string) {
-		all = append(all, right{Subject: subject, For: does, Listens: true})
+	for _, p := range []struct{ begins, does string }{
+		{strings.TrimSuffix(s.InAll(), ">"), "pass a user's logout on to other links"},
+		{strings.TrimSuffix(s.OutAll(), ">"), "announce changes"},
+		{strings.TrimSuffix(s.TimerAll(), ">"), "arm timers"},
+		{strings.TrimSuffix(s.DeadAll(), ">"), "put aside what cannot be handled"},
+		{strings.TrimSuffix(s.AuditAll(), ">"), "write the audit"},
+		{strings.TrimSuffix(s.LiveAll(), ">"), "learn what other workers announced"},
+		{strings.TrimSuffix(s.APIAny(), ">"), "serve the API"},
+		{"$SRV.", "be found as a service"},
+		{"$KV.", "write records"},
+		{"$JS.ACK.*", "acknowledge, in the longer form"},
+		{"$JS.ACK.", "acknowledge"},
+		{"$JS.API.STREAM.INFO.", "see that all is provisioned"},
+		{"$JS.API.CONSUMER.INFO.", "see that all is provisioned"},
+		{"$JS.API.CONSUMER.MSG.NEXT.", "take messages"},
+		{"$JS.API.CONSUMER.", "list and watch records"},
+	} {
+		if strings.HasPrefix(pattern, p.begins) {
+			return p.does
+		}
 	}
-	listen(s.LiveAll(), "learn what other workers announced")
-	for _, subject := range worker.APISubjects(s) {
-		listen(subject, "serve the API")
-	}
-	listen("$SRV.PING", "be found as a service")
-	return all
+	return "read what is stored"
 }
 
 // try tries a worker's rights. Nothing comes of it: what is published names a stream
@@ -86,7 +164,10 @@ func (n *natsConn) try(ctx context.Context, o Options) []right {
 	}
 	ctx, cancel := n.limited(ctx)
 	defer cancel()
-	all := rights(n.bus.Names(), tenant, o.Config.ProviderNames())
+	all, err := rights(n.bus.Names(), tenant, o.Config.ProviderNames())
+	if err != nil {
+		return []right{{Subject: n.bus.Names().Prefix, Err: err}}
+	}
 	for i := range all {
 		all[i].Denied, all[i].Err = n.denied(ctx, all[i])
 	}

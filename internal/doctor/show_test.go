@@ -270,6 +270,8 @@ func natsSeeds() []seed {
 			{"nats-permissions", "worker-doctor", doctor.Error, "could not write records", "worker permissions --role worker"},
 			{"nats-permissions", ".worker-op.1.0.0.0.0", doctor.Error, "could not acknowledge", "worker permissions --role worker"},
 			{"nats-permissions", ".worker-op.1.0.0.0.0.0", doctor.Error, "longer form", "worker permissions --role worker"},
+			{"nats-permissions", ".due-op.1.0.0.0.0", doctor.Error, "could not acknowledge", "worker permissions --role worker"},
+			{"nats-permissions", ".due-op.1.0.0.0.0.0", doctor.Error, "longer form", "worker permissions --role worker"},
 			{"nats-permissions", ".live.>", doctor.Error, "may not subscribe to it", "worker permissions --role worker"},
 		}},
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/regrant/regrant/events"
@@ -11,19 +12,26 @@ import (
 	"github.com/regrant/regrant/locks"
 )
 
-// workerCommands are those of the locks and the limits. What a script calls needs a
-// grant of its own.
-var workerCommands = []string{
+// lockCommands are those of the locks and the limits. What a script calls needs a grant
+// of its own.
+var lockCommands = []string{
 	"eval", "evalsha", "get", "getrange", "set", "del", "pexpire", "pttl", "time", // locks, rates and pauses
 	"zadd", "zrem", "zcard", "zscore", "zremrangebyscore", "hincrby", "hgetall", "hdel", // who works, and what is counted
-	"ping", "select", "cluster|slots", "command", "asking", // the client's own: a database other than 0, a cluster, one that moves keys
 }
+
+// clientCommands are the client's own: a database other than 0, a cluster, one that moves
+// keys.
+var clientCommands = []string{"ping", "select", "cluster|slots", "command", "asking"}
+
+// LockCommands lists the commands that locks and limits use, in lower case: what a worker
+// cannot do without.
+func LockCommands() []string { return slices.Clone(lockCommands) }
 
 // operatorCommands tell how a server is set up, for `worker doctor`. No key is read.
 var operatorCommands = []string{"ping", "time", "role", "info", "config|get", "cluster|info", "acl|whoami"}
 
 func workerRedis(prefix string) string {
-	return redisRule(append([]string{locks.KeyPattern(prefix)}, limits.KeyPatterns(prefix)...), workerCommands)
+	return redisRule(append([]string{locks.KeyPattern(prefix)}, limits.KeyPatterns(prefix)...), slices.Concat(lockCommands, clientCommands))
 }
 
 func operatorRedis() string { return redisRule(nil, operatorCommands) }

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
+	"github.com/regrant/regrant/internal/doctor"
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/providers/providertest"
@@ -43,6 +45,9 @@ func TestTheFilesOfTheComposeStackWorkTogether(t *testing.T) {
 	c.NATS.URL, c.Redis.URL = nats.URL, redisURL
 
 	keys, err := seal.Generate()
+	if err == nil {
+		err = keys.Save(c.Keys.File)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +66,29 @@ func TestTheFilesOfTheComposeStackWorkTogether(t *testing.T) {
 		last, err := b.LastOutput(t.Context(), l)
 		return err == nil && last == 2 // created, rotated
 	})
+	wantHealthy(t, c, nats)
+}
+
+var monitored = regexp.MustCompile(`http monitor on (127\.0\.0\.1:\d+)`)
+
+// wantHealthy has the doctor look at the stack. It warns of the simulated provider alone,
+// which is without TLS on loopback, as the file says beside the line that allows it.
+func wantHealthy(t *testing.T, c config.Config, nats *testenv.Process) {
+	t.Helper()
+	at := monitored.FindStringSubmatch(nats.Output())
+	if at == nil {
+		t.Fatal("the server has no monitoring port")
+	}
+	o := doctor.Options{Config: c, Now: time.Now, Proof: doctor.Proof{Monitor: []string{"http://" + at[1]}}, Log: testenv.Log(t)}
+	for _, f := range doctor.Examine(t.Context(), o).Bad(doctor.Warn, doctor.Unknown, doctor.Error, doctor.Unsafe) {
+		if f.Check == "providers" && f.Status == doctor.Warn {
+			continue
+		}
+		t.Errorf("%s %s %s: %s\n\tto mend it: %s", f.Status, f.Check, f.Subject, f.Says, f.Fix)
+	}
+	if why := doctor.Durable(t.Context(), o); len(why) > 0 {
+		t.Errorf("--require-durable would refuse the stack: %+v", why)
+	}
 }
 
 // What the images are told is what this repository's servers are tested with.
