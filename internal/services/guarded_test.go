@@ -32,6 +32,7 @@ import (
 type guarded struct {
 	*fleet.Cell
 	server string
+	worker *worker.Worker
 	links  map[string]fleet.Link
 }
 
@@ -53,9 +54,9 @@ func newGuarded(t *testing.T) *guarded {
 	must(t, err)
 	t.Cleanup(func() { ends(t, g.Close) })
 	g.Config.NATS.URL = g.as(t, "worker")
-	w, err := g.Start(t.Context(), "w", nil)
+	g.worker, err = g.Start(t.Context(), "w", nil)
 	must(t, err)
-	t.Cleanup(func() { ends(t, w.Stop) })
+	t.Cleanup(func() { ends(t, g.worker.Stop) })
 	g.imports(t, "A", "B")
 	return g
 }
