@@ -63,7 +63,7 @@ cluster: ## servers of a NATS and a Redis cluster killed under a storm (5 minute
 keys: ## sealing keys rotated, resealed and destroyed while 1,000 links are refreshed over and over (some minutes)
 	REGRANT_KEYS=full $(GO) test -count=1 -timeout 20m -run KeysAreRotated -v ./internal/fleet/
 
-replay: ## replay a history of 50,000 mixed events twice: nothing is presented, no link changes
+replay: ## replay a history of 50,000 mixed events twice: nothing is presented, no link changes (6 minutes)
 	REGRANT_REPLAY=50000 $(GO) test -count=1 -timeout 60m -run TestAReplayedHistory -v ./internal/replay/
 
 demo: ## the storm, with embedded servers and simulated providers

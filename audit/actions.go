@@ -4,7 +4,7 @@ import "slices"
 
 var (
 	byWorkers   = []Action{TokenRead, Decided, Revoked, Recovered, ConsentBegun, TokensStaged, ConsentPassed}
-	byOperators = []Action{Imported, RevokeAsked, Replayed, DeadRetried, DeadDropped, KeysRotated, Resealed, KeyDestroyed, Restored, Provisioned}
+	byOperators = []Action{Imported, RevokeAsked, DecideAsked, Replayed, DeadRetried, DeadDropped, KeysRotated, Resealed, KeyDestroyed, Restored, Provisioned}
 )
 
 // ByWorkers lists what workers do: each action has a subject of its own, so that

@@ -28,6 +28,7 @@ const (
 const (
 	Imported     Action = "imported"
 	RevokeAsked  Action = "revoke-asked"
+	DecideAsked  Action = "decide-asked"
 	Replayed     Action = "replayed"
 	DeadRetried  Action = "dead-retried"
 	DeadDropped  Action = "dead-dropped"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/cli"
 )
@@ -21,5 +22,5 @@ type logoutCmd struct {
 func (l *logoutCmd) Run(ctx context.Context, c *cli.Common) error {
 	return send(ctx, c, input{role: roleOperator, traced: l.traced, wait: l.Wait, data: events.LogoutRequested{
 		Address: events.Address{Tenant: l.Tenant, Provider: l.Provider, Link: l.Link}, Scope: events.LogoutScope(l.Scope),
-	}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says whether it is revoked already", l.Link, l.Tenant, l.Provider)})
+	}, entry: &audit.Entry{Action: audit.RevokeAsked, Details: map[string]string{"scope": l.Scope}}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says whether it is revoked already", l.Link, l.Tenant, l.Provider)})
 }

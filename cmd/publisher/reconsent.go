@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/cli"
 )
@@ -72,7 +73,9 @@ func (d *decidedCmd) Run(ctx context.Context, c *cli.Common) error {
 	in := input{role: roleOperator, traced: d.traced, wait: d.Wait, data: events.LinkReplacementDecided{
 		Address: events.Address{Tenant: d.Tenant, Provider: d.Provider, Link: d.Link},
 		Consent: d.Consent, Decision: events.Decision(d.Decision),
-	}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says what is held; a decision on any other consent has no effect", d.Link, d.Tenant, d.Provider)}
+	}, entry: &audit.Entry{Action: audit.DecideAsked, Details: map[string]string{
+		"consent": fmt.Sprint(d.Consent), "decision": d.Decision,
+	}}, retry: fmt.Sprintf("`worker links show %s --tenant %s --provider %s` says what is held; a decision on any other consent has no effect", d.Link, d.Tenant, d.Provider)}
 	if d.Decision == string(events.DecisionReject) {
 		in.wanted = events.ConsentRejected
 	}

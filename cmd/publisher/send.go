@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/regrant/regrant/audit"
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/internal/cli"
@@ -45,6 +46,9 @@ type input struct {
 	traced
 	data events.Data
 	wait time.Duration
+	// entry is told to the audit before anything is sent; nil: what is sent is no
+	// operator's act.
+	entry *audit.Entry
 	// wanted is the reason of a consent-failed that is what was asked for.
 	wanted string
 	// retry says what to do after a failure, or when nothing came.
@@ -54,6 +58,13 @@ type input struct {
 // send publishes an input and, where asked to, waits for what comes of it.
 func send(ctx context.Context, c *cli.Common, in input) error {
 	return connected(ctx, c, in.role, in.traced, in.data, func(b *bus.Bus, m events.Message, id string) error {
+		if in.entry != nil {
+			run := runOf(c, b)
+			run.ID = id // the workers name the event as their cause
+			if err := run.Before(ctx, in.entry.About(events.AddressOf(in.data))); err != nil {
+				return err
+			}
+		}
 		if in.wait > 0 {
 			return in.sendAndWait(ctx, c, b, m, id)
 		}

@@ -108,3 +108,10 @@ func presentations(t *testing.T, c *fleet.Cell) int {
 	}
 	return len(ledger.Presentations(providertest.Filter{}))
 }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
