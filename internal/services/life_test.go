@@ -50,6 +50,10 @@ func (g *guarded) adopts(t *testing.T, config string) {
 	}
 	next := testenv.Start(t, run)
 	g.await(t, "B", "finished by the next worker", func(l links.Link) bool { return l.Generation == 3 && l.Status == links.Active })
+	testenv.Eventually(t, patience, "nothing is left in the spool", func() bool {
+		left, err := spool.Held(worker.SpoolOf(g.Config))
+		return err == nil && len(left) == 0
+	})
 	next.Signal(syscall.SIGTERM)
 	must(t, next.Wait())
 	for _, p := range []*testenv.Process{dead, next} {
@@ -57,12 +61,10 @@ func (g *guarded) adopts(t *testing.T, config string) {
 			t.Errorf("the server refused what is needed: %s", p.Output())
 		}
 	}
-	left, err = spool.Held(worker.SpoolOf(g.Config))
-	must(t, err)
 	ledger, err := g.Sim.Ledger()
 	must(t, err)
-	if _, n := ledger.MaxPerToken(); n > 2 || len(left) > 0 { // the 429 was one of two
-		t.Errorf("%d answers are left, a token was presented %d times", len(left), n)
+	if _, n := ledger.MaxPerToken(); n > 2 { // the 429 was one of two
+		t.Errorf("a token was presented %d times", n)
 	}
 }
 
