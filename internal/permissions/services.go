@@ -48,11 +48,12 @@ func subscriber(s Scope) []User {
 	)}}
 }
 
+// callback is the application that users face: they link, consent, decide and log out there.
 func callback(s Scope) []User {
-	at := s.subjects()
+	at, about := s.subjects(), s.about("")
 	return []User{{Publish: []string{
-		at.API(s.tenant(), verbs.VerbConsentBegin), at.API(s.tenant(), verbs.VerbList),
-		at.InFilterOf(s.about(""), events.NameReconsentCompleted),
+		at.API(s.tenant(), verbs.VerbConsentBegin), at.API(s.tenant(), verbs.VerbList), at.APILinkFilter(about, verbs.VerbShow),
+		at.InFilterOf(about, events.NameReconsentCompleted), at.InFilterOf(about, events.NameLinkReplacementDecided), at.InFilterOf(about, events.NameLogoutRequested),
 	}}}
 }
 

@@ -64,7 +64,7 @@ var roles = []role{
 	{Reporter, Services, "Reports dead tokens, for any link of the tenant, and reads nothing.", reporter},
 	{Reader, Services, "Calls an API with a link's bearer (package client with PerLink).", readers},
 	{Subscriber, Services, "Reacts to events, as one named subscription. It may select any event of the cell: what a\nconsumer selects, its request says, not its subject.", subscriber},
-	{Callback, Services, "Begins consents and reports their end.", callback},
+	{Callback, Services, "Begins consents and reports their end, decides on what is held, and logs users out.", callback},
 	{Owner, Services, "Holds users' sessions and answers for them.", owner},
 }
 
