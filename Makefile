@@ -58,7 +58,7 @@ permissions: ## write docs/nats.conf and docs/permissions.md, tried on real serv
 	$(GO) test -count=1 ./internal/permissions/ -update
 
 cluster: ## servers of a NATS and a Redis cluster killed under a storm (5 minutes; needs redis-server)
-	REGRANT_CLUSTER=full REGRANT_TEST_REDIS=required $(GO) test -count=1 -v -timeout 20m ./internal/cluster/ | grep -v 'log.go:'
+	REGRANT_CLUSTER=full REGRANT_TEST_REDIS=required $(GO) test -count=1 -v -timeout 20m ./internal/cluster/
 
 keys: ## sealing keys rotated, resealed and destroyed while 1,000 links are refreshed over and over (some minutes)
 	REGRANT_KEYS=full $(GO) test -count=1 -timeout 20m -run KeysAreRotated -v ./internal/fleet/
