@@ -210,6 +210,9 @@ func TestAnEarlyReportIsNotReplayedOnALaterGeneration(t *testing.T) {
 		c.sleep(time.Minute)
 		wantDone(t, w.take(c.replayed(early)).end())
 		c.wantLinkOf(a, links.Active, 2, 1)
+		if c.t.Failed() {
+			return // a report of generation 2 would be stale
+		}
 		c.sleep(time.Minute)
 		w.take(c.refused(a, 2)).end() // one that is made now is believed
 		c.wantLinkOf(a, links.Active, 3, 1)
