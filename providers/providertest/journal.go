@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 )
 
 // journal is the writing side of the ledger: two NDJSON lines per presentation,
@@ -40,10 +41,14 @@ type outcomeLine struct {
 	N       int     `json:"n"`
 	Outcome Outcome `json:"outcome"`
 	Family  string  `json:"family,omitempty"` // only if it began with this
+
+	Settled time.Time `json:"settled"`
+	Issued  string    `json:"issued,omitempty"`
+	Bearer  string    `json:"bearer,omitempty"`
 }
 
 func (p *Presentation) outcomeLine() outcomeLine {
-	line := outcomeLine{N: p.N, Outcome: p.Outcome}
+	line := outcomeLine{N: p.N, Outcome: p.Outcome, Settled: p.Settled, Issued: p.Issued, Bearer: p.Bearer}
 	if begins(p.Kind) {
 		line.Family = p.Family
 	}

@@ -100,7 +100,7 @@ func appendLine(seen []Presentation, at map[int]int, line []byte) ([]Presentatio
 		return nil, err
 	}
 	if i, arrived := at[p.N]; arrived {
-		seen[i].Outcome = p.Outcome
+		seen[i].Outcome, seen[i].Settled, seen[i].Issued, seen[i].Bearer = p.Outcome, p.Settled, p.Issued, p.Bearer
 		set(&seen[i].Family, p.Family)
 		return seen, nil
 	}

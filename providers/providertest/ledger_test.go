@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/regrant/regrant/secret"
 )
 
 // present makes n clients present the token at once and counts what they saw.
@@ -183,6 +185,31 @@ func (j *journal) numbered() int {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.last
+}
+
+func TestTheLedgerNamesWhatAnAnswerCarries(t *testing.T) {
+	b := start(t, Behaviour{})
+	g := b.Issue("op", "alice")
+	answer := b.refresh(g.RefreshToken)
+	if answer.status != 200 {
+		t.Fatalf("answered %d %v", answer.status, answer.err)
+	}
+	ledger, err := b.Ledger()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := ledger.Presentations(Filter{Outcome: OK})[0]
+	next, bearer := secret.New(answer.body.Refresh), secret.New(answer.body.Access)
+	if p.Issued != next.Fingerprint() || p.Bearer != bearer.Fingerprint() || p.Token == p.Issued {
+		t.Errorf("the ledger names other tokens than were issued: %+v", p)
+	}
+	if p.Host == "" || p.Settled.Before(p.At) {
+		t.Errorf("by way of %q, settled %v after it came", p.Host, p.Settled.Sub(p.At))
+	}
+	b.refresh(g.RefreshToken) // a second time: nothing is issued
+	if ledger, err = b.Ledger(); err != nil || ledger.Presentations(Filter{Outcome: ReuseRevoked})[0].Issued != "" {
+		t.Errorf("something was issued to a reused token, error %v", err)
+	}
 }
 
 func TestATornLastLineIsIgnoredAndCutOff(t *testing.T) {

@@ -103,7 +103,7 @@ func (s *Server) logIn(p *provider, req tokenRequest) decision {
 	if req.kind == KindClient {
 		f.bare(first)
 	}
-	return decision{outcome: OK, answer: f.grantReply(now, req, first), began: f}
+	return decision{outcome: OK, answer: f.grantReply(now, req, first), issued: first, began: f}
 }
 
 // bare is for a bearer without a refresh token: what stands in its place, unseen,

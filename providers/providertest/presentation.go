@@ -70,6 +70,13 @@ type Presentation struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	// Fault is the scripted fault that this request met, like "after hang".
 	Fault string `json:"fault,omitempty"`
+	// Host is the one that the request named: which of several ways here it took.
+	Host string `json:"host,omitempty"`
+	// Settled is when the outcome was decided. Issued and Bearer are the fingerprints of
+	// the refresh token and the bearer that the answer carries, whoever gets to read it.
+	Settled time.Time `json:"settled,omitzero"`
+	Issued  string    `json:"issued,omitempty"`
+	Bearer  string    `json:"bearer,omitempty"`
 }
 
 // Filter chooses presentations; a zero field matches all.

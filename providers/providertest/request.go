@@ -87,10 +87,10 @@ func (r tokenRequest) family() string {
 }
 
 // presentation is the request as the ledger names it.
-func (r tokenRequest) presentation(s *Server, p *provider, fault *Fault) *Presentation {
+func (r tokenRequest) presentation(s *Server, p *provider, host string, fault *Fault) *Presentation {
 	seen := &Presentation{
 		At: s.cfg.Clock(), Provider: p.name, Family: r.family(), Kind: r.kind,
-		Sub: r.login, Token: secret.New(r.given).Fingerprint(), Fault: fault.String(),
+		Sub: r.login, Token: secret.New(r.given).Fingerprint(), Fault: fault.String(), Host: host,
 	}
 	if r.known != nil {
 		seen.Serial = r.known.serial

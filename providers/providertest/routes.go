@@ -74,7 +74,7 @@ func (s *Server) answering(at Endpoint, decide answerer) handler {
 // serveRedirected records that a client carried its credential to where a
 // redirect pointed, and refuses it.
 func (s *Server) serveRedirected(p *provider, w http.ResponseWriter, r *http.Request) {
-	seen := p.readTokenRequest(w, r).presentation(s, p, nil)
+	seen := p.readTokenRequest(w, r).presentation(s, p, r.Host, nil)
 	seen.Fault = "followed redirect"
 	s.must(s.record.arrival(seen))
 	s.settle(seen, Refused)

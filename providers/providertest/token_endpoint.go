@@ -3,6 +3,8 @@ package providertest
 import (
 	"net/http"
 	"time"
+
+	"github.com/regrant/regrant/secret"
 )
 
 // serveToken is the token endpoint: arrival on disk, then the fault before, then
@@ -10,7 +12,7 @@ import (
 func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request) {
 	req := p.readTokenRequest(w, r)
 	fault := p.script.take(TokenEndpoint, req.family())
-	seen := req.presentation(s, p, fault)
+	seen := req.presentation(s, p, r.Host, fault)
 	s.must(s.record.arrival(seen))
 	if fault.strikes(Before) {
 		s.hold(fault, *seen)
@@ -21,9 +23,7 @@ func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request)
 		}
 	}
 	decided := s.decide(p, req)
-	if decided.began != nil {
-		seen.Family = decided.began.id
-	}
+	decided.tell(seen)
 	s.settle(seen, decided.outcome)
 	s.wait(p.behaviour.Delay)
 	if fault.strikes(After) {
@@ -38,7 +38,22 @@ func (s *Server) serveToken(p *provider, w http.ResponseWriter, r *http.Request)
 type decision struct {
 	outcome Outcome
 	answer  reply
+	issued  *pair   // what the answer carries; nil: nothing
 	began   *family // by a credential that is of no family itself
+}
+
+// tell enters what was issued.
+func (d decision) tell(seen *Presentation) {
+	if d.began != nil {
+		seen.Family = d.began.id
+	}
+	if d.issued == nil {
+		return
+	}
+	seen.Bearer = secret.New(d.issued.held.text).Fingerprint()
+	if d.answer.body["refresh_token"] != nil {
+		seen.Issued = secret.New(d.issued.refresh.text).Fingerprint()
+	}
 }
 
 // decide carries the decision out and phrases it as this provider does.
@@ -78,11 +93,12 @@ func (s *Server) present(p *provider, req tokenRequest) decision {
 	if req.kind == KindCode {
 		f.takeOver(now)
 	}
-	return decision{outcome: outcome, answer: f.grantReply(now, req, pair)}
+	return decision{outcome: outcome, answer: f.grantReply(now, req, pair), issued: pair}
 }
 
 // settle puts the outcome on disk and into the log.
 func (s *Server) settle(seen *Presentation, outcome Outcome) {
+	seen.Settled = s.cfg.Clock()
 	s.must(s.record.outcome(seen, outcome))
 	s.cfg.Log.Debug("presentation", "n", seen.N, "provider", seen.Provider, "family", seen.Family,
 		"serial", seen.Serial, "kind", seen.Kind, "outcome", string(outcome), "fault", seen.Fault)
