@@ -28,13 +28,15 @@ const (
 
 // bucket is one key-value bucket with the stream below it.
 type bucket struct {
-	name    string
-	js      jetstream.JetStream
-	kv      jetstream.KeyValue
-	stream  jetstream.Stream
-	msgGet  string // API subject that the stream's leader answers
-	subject string // what precedes a key in the stream
-	put     string // what precedes it where it is written
+	name   string
+	js     jetstream.JetStream
+	kv     jetstream.KeyValue
+	stream jetstream.Stream
+	msgGet string // API subject that the stream's leader answers
+	// directGet is the one that any replica answers.
+	directGet string
+	subject   string // what precedes a key in the stream
+	put       string // what precedes it where it is written
 	// The constants of these names; tests are in more of a hurry.
 	tryFor, listFor, pollFor, beat time.Duration
 	reads                          int
@@ -62,7 +64,7 @@ func bind(ctx context.Context, js jetstream.JetStream, name string) (*bucket, er
 	subject := "$KV." + name + "."
 	return &bucket{
 		name: name, js: js, kv: kv, stream: stream, tryFor: tryFor, listFor: listFor, pollFor: pollFor, beat: beat, reads: reads,
-		msgGet: apiPrefix(js.Options()) + "STREAM.MSG.GET.KV_" + name, subject: subject, put: putPrefix(js.Options()) + subject,
+		msgGet: apiPrefix(js.Options()) + "STREAM.MSG.GET.KV_" + name, directGet: apiPrefix(js.Options()) + "DIRECT.GET.KV_" + name, subject: subject, put: putPrefix(js.Options()) + subject,
 	}, nil
 }
 
@@ -143,27 +145,35 @@ func (b *bucket) anywhere(ctx context.Context, key string) (entry, error) {
 
 // leader reads a key from the stream's leader, which decides writes. The API
 // that the client library uses for buckets lets any replica answer.
-func (b *bucket) leader(ctx context.Context, key string) (e entry, err error) {
-	request, err := json.Marshal(map[string]string{"last_by_subj": b.subject + key})
+func (b *bucket) leader(ctx context.Context, key string) (entry, error) {
+	f, err := b.ask(ctx, map[string]any{"last_by_subj": b.subject + key})
+	return f.entry, err
+}
+
+// ask has the leader look a message up. Revision 0: there is none.
+func (b *bucket) ask(ctx context.Context, what map[string]any) (f found, err error) {
+	request, err := json.Marshal(what)
 	if err != nil {
-		return entry{}, err
+		return found{}, err
 	}
 	err = b.retry(ctx, b.tryFor, func(ctx context.Context) error {
 		reply, err := b.js.Conn().RequestWithContext(ctx, b.msgGet, request)
 		if err != nil {
 			return err
 		}
-		e, err = parseMsgGet(reply.Data)
+		f, err = parseMsgGet(reply.Data)
+		f.key = strings.TrimPrefix(f.key, b.subject)
 		return err
 	})
-	return e, err
+	return f, err
 }
 
-// parseMsgGet reads the reply to STREAM.MSG.GET.
-func parseMsgGet(data []byte) (entry, error) {
+// parseMsgGet reads the reply to STREAM.MSG.GET; the key is the whole subject.
+func parseMsgGet(data []byte) (found, error) {
 	var reply struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message struct {
+			Subject  string    `json:"subject"`
 			Sequence uint64    `json:"seq"`
 			Header   []byte    `json:"hdrs"`
 			Data     []byte    `json:"data"`
@@ -171,17 +181,17 @@ func parseMsgGet(data []byte) (entry, error) {
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(data, &reply); err != nil {
-		return entry{}, fmt.Errorf("reply to a read: %w", err)
+		return found{}, fmt.Errorf("reply to a read: %w", err)
 	}
 	switch {
 	case reply.Error != nil && reply.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return entry{}, nil
+		return found{}, nil
 	case reply.Error != nil:
-		return entry{}, reply.Error
+		return found{}, reply.Error
 	}
 	m := reply.Message
 	live, err := isValue(m.Header)
-	return entry{value: m.Data, revision: m.Sequence, created: m.Time, live: live}, err
+	return found{m.Subject, entry{value: m.Data, revision: m.Sequence, created: m.Time, live: live}}, err
 }
 
 // isValue tells a value from the marker that a deletion leaves.
@@ -193,7 +203,12 @@ func isValue(header []byte) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("header of a stored value: %w", err)
 	}
-	return h.Get("KV-Operation") == "" && h.Get(jetstream.MarkerReasonHeader) == "", nil
+	return !marks(h), nil
+}
+
+// marks says whether a header is that of a deletion's marker.
+func marks(h nats.Header) bool {
+	return h.Get("KV-Operation") != "" || h.Get(jetstream.MarkerReasonHeader) != ""
 }
 
 // keys lists the keys that match a pattern as of one moment. It holds all of

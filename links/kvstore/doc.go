@@ -22,6 +22,6 @@
 // that is kept longer than a key would have been lengthens the key's life.
 //
 // A client needs publish rights on the buckets' subjects and on the JetStream
-// API: STREAM.INFO, STREAM.MSG.GET, DIRECT.GET and, for Watch, CONSUMER.CREATE,
+// API: STREAM.INFO, STREAM.MSG.GET, DIRECT.GET (of the bucket, for lists, and of its keys) and, for Watch, CONSUMER.CREATE,
 // CONSUMER.DELETE and CONSUMER.MSG.NEXT.
 package kvstore

@@ -132,19 +132,15 @@ func flowChange(flow consents.Flow, revision uint64) (change, error) {
 // List yields the flows that existed when it was called, each as the stream's leader
 // has it when its turn comes.
 func (f *Flows) List(ctx context.Context, yield func(consents.Stored) bool) error {
-	keys, err := f.bucket.keys(ctx, ">")
+	err := f.bucket.walk(ctx, "", func(key string, _ entry) (bool, error) {
+		now, err := f.Get(ctx, key)
+		if errors.Is(err, links.ErrNotFound) { // it has ended
+			return true, nil
+		}
+		return err == nil && yield(now), err
+	})
 	if err != nil {
 		return fmt.Errorf("list consent flows: %w", err)
-	}
-	for _, key := range keys {
-		found, err := f.Get(ctx, key)
-		switch {
-		case errors.Is(err, links.ErrNotFound): // it has ended, or its marker is left
-		case err != nil:
-			return err
-		case !yield(found):
-			return nil
-		}
 	}
 	return ctx.Err()
 }

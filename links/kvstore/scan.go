@@ -24,39 +24,24 @@ func pattern(filter events.Address) (string, error) {
 }
 
 // List yields the links that existed when it was called, each once, as it stands
-// when its turn comes. Keys are listed first, records are read one by one: a
-// list that is consumed slowly costs the server little and nobody memory.
+// when its page is read. A list that is consumed slowly costs nobody memory.
 func (s *Store) List(ctx context.Context, filter events.Address, yield func(links.Stored) bool) error {
-	keys, err := s.matching(ctx, filter)
+	keys := ""
+	if filter != (events.Address{}) {
+		var err error
+		if keys, err = pattern(filter); err != nil {
+			return fmt.Errorf("list links: %w", err)
+		}
+	}
+	err := s.links.walk(ctx, keys, func(key string, e entry) (bool, error) {
+		v, err := e.link()
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", key, err)
+		}
+		return yield(v), nil
+	})
 	if err != nil {
 		return fmt.Errorf("list links: %w", err)
 	}
-	for _, key := range keys {
-		v, found, err := s.listed(ctx, key)
-		if err != nil {
-			return fmt.Errorf("list links: %s: %w", key, err)
-		}
-		if found && !yield(v) {
-			return nil
-		}
-	}
 	return ctx.Err()
-}
-
-func (s *Store) matching(ctx context.Context, filter events.Address) ([]string, error) {
-	keys, err := pattern(filter)
-	if err != nil {
-		return nil, err
-	}
-	return s.links.keys(ctx, keys)
-}
-
-// listed reads one link of a list.
-func (s *Store) listed(ctx context.Context, key string) (v links.Stored, found bool, err error) {
-	e, err := s.links.anywhere(ctx, key)
-	if err != nil || !e.live {
-		return links.Stored{}, false, err
-	}
-	v, err = e.link()
-	return v, true, err
 }

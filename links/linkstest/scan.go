@@ -93,6 +93,9 @@ func listWhileWritten(t *testing.T, s Stores) {
 	all := population(t, s.Store)
 	seen := map[events.Address]bool{}
 	err := s.Scanner.List(bounded(t), events.Address{}, func(v links.Stored) bool {
+		if seen[v.Link.Address] {
+			t.Errorf("%s was listed again after a write", v.Link.Address)
+		}
 		seen[v.Link.Address] = true
 		now := latest(t, s.Store, v.Link.Address)
 		update(t, s.Store, now.Link, now.Revision)
