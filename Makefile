@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo permissions bench ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo permissions bench bench-go ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,7 +69,10 @@ replay: ## replay a history of 50,000 mixed events twice: nothing is presented, 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
 
-bench: ## all benchmarks
+bench: ## how near Regrant is to the machine's limit (12 minutes; needs redis-server; BENCH="-rows 2,3" for some of it)
+	$(GO) run ./internal/bench $(BENCH)
+
+bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
 
 ci: ## what CI runs (STAGES="vet lint" for some of it)

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/regrant/regrant/internal/bench/provider"
+	"github.com/regrant/regrant/internal/bench/report"
+	"github.com/regrant/regrant/internal/bench/stand"
+)
+
+// bench is one run of the program.
+type bench struct {
+	settings
+	*stand.Stand
+	// self is this program, which is also the provider, the denominators and the load.
+	self     string
+	dir      string
+	progress io.Writer
+	// durable is the stand whose NATS flushes every write; opened when it is needed.
+	durable *stand.Stand
+}
+
+func drive(ctx context.Context, o settings, out, progress io.Writer) (err error) {
+	b := &bench{settings: o, progress: progress}
+	if b.self, err = os.Executable(); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "regrant-bench-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if b.Stand, err = b.open(ctx, "servers", false); err != nil {
+		return err
+	}
+	defer b.Close()
+	lines, err := b.all(ctx)
+	report.Table(out, lines)
+	return err
+}
+
+// open starts a set of servers.
+func (b *bench) open(ctx context.Context, name string, syncAlways bool) (*stand.Stand, error) {
+	dir := filepath.Join(b.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return stand.Open(ctx, stand.Config{Dir: dir, SyncAlways: syncAlways, Provider: stand.Command{
+		Name: "provider", Path: b.self, Args: []string{"provider"}, Ready: provider.Ready,
+	}})
+}
+
+// all measures the rows that were asked for.
+func (b *bench) all(ctx context.Context) (lines []report.Line, err error) {
+	for _, r := range rows {
+		if len(b.rows) > 0 && !b.rows[r.number] {
+			continue
+		}
+		fmt.Fprintf(b.progress, "row %d: %s\n", r.number, r.what)
+		found, err := r.measure(ctx, b)
+		for i := range found {
+			found[i].Row = r.number
+		}
+		lines = append(lines, found...)
+		if err != nil {
+			return lines, fmt.Errorf("row %d: %w", r.number, err)
+		}
+	}
+	return lines, nil
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/regrant/regrant/internal/bench/report"
+)
+
+// row is a line of the table, or several that are measured together.
+type row struct {
+	number  int
+	what    string
+	measure func(context.Context, *bench) ([]report.Line, error)
+}
+
+var rows = []row{
+	{2, "distinct links, provider 100 ms", func(ctx context.Context, b *bench) ([]report.Line, error) {
+		return b.distinct(ctx, distinct{work: work{links: 12_000, delay: 100 * time.Millisecond, window: 5 * time.Second}, bar: 0.95, limited: true})
+	}},
+	{3, "distinct links, provider 0 ms", func(ctx context.Context, b *bench) ([]report.Line, error) {
+		return b.distinct(ctx, distinct{work: work{links: 12_000, window: 4 * time.Second}, bar: 0.60})
+	}},
+}
+
+// rounds has the contestants take turns: what slows the machine for a while slows
+// all of them.
+func (b *bench) turns(ctx context.Context, try func(round int) error) error {
+	n := b.rounds
+	if b.short {
+		n = 1
+	}
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := try(i); err != nil {
+			return fmt.Errorf("round %d: %w", i+1, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package stand
+
+import (
+	"syscall"
+	"time"
+)
+
+func dieWithParent() *syscall.SysProcAttr { return nil }
+
+// CPU is the processor time that the process has used; 0 where it is not known.
+func (p *Process) CPU() time.Duration { return 0 }
