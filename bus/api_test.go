@@ -222,7 +222,7 @@ func TestOneWorkerAnswersAndNoneDoesTooMuch(t *testing.T) {
 // slow is a handler that says when it begins and waits to be told to end.
 type slow struct{ begun, end chan struct{} }
 
-func newSlow() slow { return slow{make(chan struct{}, 16), make(chan struct{})} }
+func newSlow() slow { return slow{make(chan struct{}, 10_000), make(chan struct{})} }
 
 func (s slow) handle(ctx context.Context, _ string, _ []byte) ([]byte, error) {
 	s.begun <- struct{}{}
