@@ -16,11 +16,11 @@ var (
 )
 
 func TestASuspensionIsOne(t *testing.T) {
-	a, first := apps.New("op").Suspend("invalid_client", link, start)
+	a, first := apps.New("op").Suspend("invalid_client", link, start, normal.Probe)
 	if !first || !a.Suspended() || a.Episode != 1 || a.Announced {
 		t.Fatalf("suspended: %v, %+v", first, a)
 	}
-	again, second := a.Suspend("unauthorized_client", other, start.Add(time.Hour))
+	again, second := a.Suspend("unauthorized_client", other, start.Add(time.Hour), normal.Probe)
 	if second || again != a {
 		t.Errorf("suspended again: %+v", again)
 	}
@@ -35,13 +35,13 @@ func TestASuspensionIsOne(t *testing.T) {
 	if _, again := resumed.Resume(1, other, start); again {
 		t.Error("resumed twice")
 	}
-	if next, _ := resumed.Suspend("invalid_client", link, start.Add(2*time.Hour)); next.Episode != 2 {
+	if next, _ := resumed.Suspend("invalid_client", link, start.Add(2*time.Hour), normal.Probe); next.Episode != 2 {
 		t.Errorf("the next suspension is episode %d", next.Episode)
 	}
 }
 
 func TestOnlyItsOwnEpisodeEndsASuspension(t *testing.T) {
-	a, _ := apps.New("op").Suspend("invalid_client", link, start)
+	a, _ := apps.New("op").Suspend("invalid_client", link, start, normal.Probe)
 	if _, ok := a.Resume(0, link, start); ok {
 		t.Error("an attempt from before the suspension ended it")
 	}
@@ -51,12 +51,12 @@ func TestOnlyItsOwnEpisodeEndsASuspension(t *testing.T) {
 }
 
 func TestProbesAreDueOnceAnInterval(t *testing.T) {
-	a, _ := apps.New("op").Suspend("invalid_client", link, start)
-	a, ok := a.Probe("worker-1", start)
+	a, _ := apps.New("op").Suspend("invalid_client", link, start, normal.Probe)
+	a, ok := a.Probe("worker-1", start, normal.Probe)
 	if !ok || a.Probes != 1 || a.ProbeHolder != "worker-1" {
 		t.Fatalf("%v, %+v", ok, a)
 	}
-	if _, ok := apps.New("op").Probe("worker-1", start); ok {
+	if _, ok := apps.New("op").Probe("worker-1", start, normal.Probe); ok {
 		t.Error("an app that works was probed")
 	}
 	live := func(at time.Time) apps.Sight { return apps.Sight{At: at, Live: true} }
@@ -65,16 +65,16 @@ func TestProbesAreDueOnceAnInterval(t *testing.T) {
 		now   time.Time
 		want  time.Duration
 	}{
-		"seen now":                             {live(start), start, apps.ProbeEvery},
-		"an interval later":                    {live(start), start.Add(apps.ProbeEvery), 0},
-		"seen by a clock a day behind":         {live(start.AddDate(0, 0, -1)), start.AddDate(0, 0, -1).Add(time.Second), apps.ProbeEvery - time.Second},
-		"seen by a clock a day ahead":          {live(start.AddDate(0, 0, 1)), start.AddDate(0, 0, 1), apps.ProbeEvery},
-		"found at a restart, in time":          {apps.Sight{At: start.Add(time.Second)}, start.Add(time.Second), apps.ProbeEvery - time.Second},
+		"seen now":                             {live(start), start, normal.Probe},
+		"an interval later":                    {live(start), start.Add(normal.Probe), 0},
+		"seen by a clock a day behind":         {live(start.AddDate(0, 0, -1)), start.AddDate(0, 0, -1).Add(time.Second), normal.Probe - time.Second},
+		"seen by a clock a day ahead":          {live(start.AddDate(0, 0, 1)), start.AddDate(0, 0, 1), normal.Probe},
+		"found at a restart, in time":          {apps.Sight{At: start.Add(time.Second)}, start.Add(time.Second), normal.Probe - time.Second},
 		"found at a restart, long after":       {apps.Sight{At: start.AddDate(0, 0, 1)}, start.AddDate(0, 0, 1), 0},
-		"found; the holder's clock was ahead":  {apps.Sight{At: start.AddDate(0, 0, -1)}, start.AddDate(0, 0, -1), apps.ProbeEvery},
-		"the same, an interval after the find": {apps.Sight{At: start.AddDate(0, 0, -1)}, start.AddDate(0, 0, -1).Add(apps.ProbeEvery), 0},
+		"found; the holder's clock was ahead":  {apps.Sight{At: start.AddDate(0, 0, -1)}, start.AddDate(0, 0, -1), normal.Probe},
+		"the same, an interval after the find": {apps.Sight{At: start.AddDate(0, 0, -1)}, start.AddDate(0, 0, -1).Add(normal.Probe), 0},
 	} {
-		if got := a.Due(c.sight, c.now); got != c.want {
+		if got := a.Due(c.sight, c.now, normal.Probe); got != c.want {
 			t.Errorf("%s: due in %v, want %v", name, got, c.want)
 		}
 	}

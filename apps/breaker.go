@@ -59,6 +59,6 @@ type trial struct {
 
 func (t *trial) reset() { t.passed = time.Time{} }
 
-func (t *trial) needed(now time.Time) bool {
-	return t.passed.IsZero() || now.Sub(t.passed) >= ProbeEvery
+func (t *trial) needed(now time.Time, interval time.Duration) bool {
+	return t.passed.IsZero() || now.Sub(t.passed) >= interval
 }

@@ -281,6 +281,6 @@ func (k *Keeper) suspend(ctx context.Context, name string, era uint64, reason st
 		if is.Episode != era {
 			return is, false // the answer to an attempt from before another suspension
 		}
-		return is.Suspend(reason, link, k.cfg.Now())
+		return is.Suspend(reason, link, k.cfg.Now(), k.cfg.Budget.Probe)
 	})
 }

@@ -232,7 +232,7 @@ func TestAProbeThatWorksResumesEveryWorkerOnce(t *testing.T) {
 		one, two := f.worker("one"), f.worker("two")
 		f.fault(f.admitted(one))
 		began := time.Now()
-		time.Sleep(apps.ProbeEvery - time.Millisecond)
+		time.Sleep(normal.Probe - time.Millisecond)
 		synctest.Wait()
 		if len(f.won()) != 0 {
 			f.Fatal("probed at once")
@@ -283,7 +283,7 @@ func TestAFaultFromBeforeTheLastSuspensionIsNoAlarm(t *testing.T) {
 		f.warm(k)
 		slow, fault := f.admitted(k), f.admitted(k)
 		f.fault(fault)
-		time.Sleep(apps.ProbeEvery + normal.LockRenew)
+		time.Sleep(normal.Probe + normal.LockRenew)
 		synctest.Wait()
 		f.works(f.admitted(k))
 		if f.fault(slow) {
@@ -297,14 +297,14 @@ func TestAProbeThatIsNotMadeCanBeTakenAgain(t *testing.T) {
 	inBubble(t, func(f *fleet) {
 		k := f.worker("one")
 		f.fault(f.admitted(k))
-		time.Sleep(apps.ProbeEvery + normal.LockRenew)
+		time.Sleep(normal.Probe + normal.LockRenew)
 		synctest.Wait()
 		p := f.admitted(k)
 		p.Release() // the link was not due after all
 		p.Release()
 		slow := f.admitted(k)
 		f.refused(k)
-		time.Sleep(apps.ProbeEvery + normal.LockRenew) // it did not come back: another minute, another probe
+		time.Sleep(normal.Probe + normal.LockRenew) // it did not come back: another minute, another probe
 		synctest.Wait()
 		if len(f.won()) != 2 {
 			f.Fatalf("probes of %v", f.won())
@@ -380,7 +380,7 @@ func TestWithTheStoreAwayAFaultStillStopsThisWorker(t *testing.T) {
 			f.Fatalf("first %v, %v", first, err)
 		}
 		f.refused(k)
-		time.Sleep(apps.ProbeEvery)
+		time.Sleep(normal.Probe)
 		if !f.fault(f.admitted(k)) { // the store is back
 			f.Fatal("no alarm")
 		}

@@ -60,14 +60,14 @@ func (k *Keeper) admit(app string, patient bool) (*Pass, time.Duration, <-chan s
 		return k.admitProbe(s, now)
 	case s.barred.After(now):
 		return nil, s.barred.Sub(now), nil
-	case s.trial.needed(now) && s.trial.under && patient:
+	case s.trial.needed(now, k.cfg.Budget.Probe) && s.trial.under && patient:
 		return nil, 0, s.news
 	}
 	done, err := s.circuit.Allow()
 	if err != nil {
 		return nil, s.wait(k.cfg.Budget.Patience, k.cfg.Budget.LockRenew), nil
 	}
-	p := &Pass{keeper: k, app: app, era: s.stored.App.Episode, done: done, trial: s.trial.needed(now) && !s.trial.under}
+	p := &Pass{keeper: k, app: app, era: s.stored.App.Episode, done: done, trial: s.trial.needed(now, k.cfg.Budget.Probe) && !s.trial.under}
 	s.trial.under = s.trial.under || p.trial
 	return p, 0, nil
 }
@@ -76,7 +76,7 @@ func (k *Keeper) admit(app string, patient bool) (*Pass, time.Duration, <-chan s
 // once a minute is no burden.
 func (k *Keeper) admitProbe(s *state, now time.Time) (*Pass, time.Duration, <-chan struct{}) {
 	if s.ticket == 0 {
-		return nil, max(s.stored.App.Due(s.probed, now), k.cfg.Budget.LockRenew), nil
+		return nil, max(s.stored.App.Due(s.probed, now, k.cfg.Budget.Probe), k.cfg.Budget.LockRenew), nil
 	}
 	p := &Pass{keeper: k, app: s.stored.App.Name, era: s.stored.App.Episode, probe: s.ticket, done: func(error) {}}
 	s.ticket = 0
@@ -124,7 +124,7 @@ func (p *Pass) Worked(ctx context.Context, link events.Address) (a App, resumed 
 func (p *Pass) Faulted(ctx context.Context, reason string, link events.Address) (a App, first bool, err error) {
 	ours := p.end(errNeither, func(s *state) {
 		if s.stored.App.Episode == p.era && !s.stored.App.Suspended() {
-			s.barred = p.keeper.cfg.Now().Add(ProbeEvery)
+			s.barred = p.keeper.cfg.Now().Add(p.keeper.cfg.Budget.Probe)
 		}
 		s.trial.reset()
 	})

@@ -46,7 +46,7 @@ func (k *Keeper) nextProbe() (app string, wait time.Duration) {
 		if !s.stored.App.Suspended() {
 			continue
 		}
-		if due := s.stored.App.Due(s.probed, now); app == "" || due < wait {
+		if due := s.stored.App.Due(s.probed, now, k.cfg.Budget.Probe); app == "" || due < wait {
 			app, wait = name, due
 		}
 	}
@@ -59,10 +59,10 @@ func (k *Keeper) takeProbe(ctx context.Context, app string) {
 	bounded, cancel := context.WithTimeout(ctx, k.cfg.Budget.Recovery)
 	defer cancel()
 	a, won, err := k.change(bounded, app, func(is App, s *state) (App, bool) {
-		if is.Due(s.probed, k.cfg.Now()) > 0 {
+		if is.Due(s.probed, k.cfg.Now(), k.cfg.Budget.Probe) > 0 {
 			return is, false
 		}
-		return is.Probe(k.cfg.Worker, k.cfg.Now())
+		return is.Probe(k.cfg.Worker, k.cfg.Now(), k.cfg.Budget.Probe)
 	})
 	if err != nil {
 		k.log.Warn("the probe of a suspended app could not be taken; trying again", "app", app, "err", err)

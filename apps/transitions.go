@@ -6,35 +6,33 @@ import (
 	"github.com/regrant/regrant/events"
 )
 
-const (
-	// ProbeEvery is the interval between two probes of a suspended app, fleet-wide.
-	ProbeEvery = time.Minute
-	// HoldFor is how long verdicts are held after the last sign of a spike. It is
-	// also the window in which dead grants are counted.
-	HoldFor = 5 * time.Minute
-)
+// HoldFor is how long verdicts are held after the last sign of a spike. It is
+// also the window in which dead grants are counted.
+const HoldFor = 5 * time.Minute
 
 // Suspend is the server's word, heard by link's attempt, that it refuses the
 // registration. It is false for an app that is suspended already: a suspension
-// is one alarm, however many attempts hear of it.
-func (a App) Suspend(reason string, link events.Address, now time.Time) (App, bool) {
+// is one alarm, however many attempts hear of it. The first probe comes after a
+// whole interval (budget.Probe).
+func (a App) Suspend(reason string, link events.Address, now time.Time, interval time.Duration) (App, bool) {
 	if a.Suspended() {
 		return a, false
 	}
 	a.Status, a.Reason, a.Link, a.Since = Suspended, reason, link, now
 	a.Episode++
 	a.Announced, a.ResumedAt = false, time.Time{}
-	a.Probes, a.ProbeHolder, a.NextProbe = 0, "", now.Add(ProbeEvery)
+	a.Probes, a.ProbeHolder, a.NextProbe = 0, "", now.Add(interval)
 	return a, true
 }
 
-// Probe gives the next probe to holder. Whether it is time is for Due to say.
-func (a App) Probe(holder string, now time.Time) (App, bool) {
+// Probe gives the next probe to holder, and the one after it to nobody for an
+// interval. Whether it is time is for Due to say.
+func (a App) Probe(holder string, now time.Time, interval time.Duration) (App, bool) {
 	if !a.Suspended() {
 		return a, false
 	}
 	a.Probes++
-	a.ProbeHolder, a.NextProbe = holder, now.Add(ProbeEvery)
+	a.ProbeHolder, a.NextProbe = holder, now.Add(interval)
 	return a, true
 }
 
@@ -83,8 +81,8 @@ type Sight struct {
 
 // Due is how long it is until the next probe may be taken; 0: now. s is the
 // sight of the last probe, or of the suspension.
-func (a App) Due(s Sight, now time.Time) time.Duration {
-	return a.left(a.NextProbe, ProbeEvery, s, now)
+func (a App) Due(s Sight, now time.Time, interval time.Duration) time.Duration {
+	return a.left(a.NextProbe, interval, s, now)
 }
 
 // HoldsFor is how long verdicts are still held; 0: they are not. s is the sight

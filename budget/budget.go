@@ -33,6 +33,8 @@ type Budget struct {
 	Recovery time.Duration
 	// Adopt is the interval at which workers look for orphaned spool files.
 	Adopt time.Duration
+	// Probe is the interval between two probes of a suspended app, fleet-wide.
+	Probe time.Duration
 }
 
 // Of derives all times from the lock TTL.
@@ -48,5 +50,6 @@ func Of(lockTTL time.Duration) Budget {
 		DeadlineOnce: lockTTL * 12,
 		Recovery:     lockTTL * 3,
 		Adopt:        lockTTL * 6,
+		Probe:        lockTTL * 6,
 	}
 }

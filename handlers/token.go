@@ -140,7 +140,7 @@ func (h *Handlers) offer(l links.Link, least uint64) offer {
 	if h.Apps != nil {
 		app, _ = h.Apps.App(h.Providers[l.Provider].Profile().AppOf(l.Provider))
 	}
-	return offered(l, least, app, h.Clock())
+	return offered(l, least, app, h.Budget.Probe, h.Clock())
 }
 
 // awaitToken waits, without a slot, for news of the link, for the end of the

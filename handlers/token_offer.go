@@ -17,17 +17,18 @@ type offer struct {
 }
 
 // offered is what a link answers who wants a bearer of some generation or a later
-// one. app is the state of the registration that the link is refreshed with. Pure.
+// one. app is the state of the registration that the link is refreshed with, which is
+// probed once an interval while it is suspended. Pure.
 //
 // A bearer is served as long as it may live: while its successor is on the way or
 // in doubt the old one works, for all that anybody knows. It is not once a verdict
 // has been taken: whoever is told consent_required asks the user, and a bearer
 // that dies a minute later would hide it until then.
-func offered(l links.Link, least uint64, app apps.App, now time.Time) offer {
+func offered(l links.Link, least uint64, app apps.App, interval time.Duration, now time.Time) offer {
 	if l.Generation >= least && serves(l, now) {
 		return offer{}
 	}
-	o := refused(l, least, app, now)
+	o := refused(l, least, app, interval, now)
 	o.open = o.open || l.Exchange != nil // the link's user is consenting right now
 	o.refusal.Link, o.refusal.Generation = l.Link, l.Generation
 	return o
@@ -42,12 +43,12 @@ func serves(l links.Link, now time.Time) bool {
 	}
 }
 
-func refused(l links.Link, least uint64, app apps.App, now time.Time) offer {
+func refused(l links.Link, least uint64, app apps.App, interval time.Duration, now time.Time) offer {
 	switch {
 	case l.Status == links.Active && app.Suspended():
 		// One that is being refreshed may be the probe, one that waits for keys has its answer.
 		e := api.Refuse(api.Suspended, "the provider refuses the workers' own registration: its operators are told, and it is tried once a minute")
-		e.RetryAfter = probedIn(app, now).Seconds()
+		e.RetryAfter = probedIn(app, interval, now).Seconds()
 		return offer{refusal: e}
 	case l.Status == links.Active, l.Status == links.Refreshing, l.Status == links.Unverified:
 		// Without a report, nothing may be on its way: whoever does not ask for the next
@@ -104,6 +105,6 @@ func ended(l links.Link) *api.Error {
 
 // probedIn is when a suspended app is tried next. The record's time is another
 // worker's, and believed no further than a whole interval.
-func probedIn(a apps.App, now time.Time) time.Duration {
-	return min(max(a.NextProbe.Sub(now), time.Second), apps.ProbeEvery)
+func probedIn(a apps.App, interval time.Duration, now time.Time) time.Duration {
+	return min(max(a.NextProbe.Sub(now), time.Second), interval)
 }

@@ -230,7 +230,7 @@ func TestWhatIsNotThere(t *testing.T) {
 func suspendedApp(t *testing.T) *apps.Keeper {
 	t.Helper()
 	store := memstore.NewApps(time.Now)
-	a, _ := apps.New("op").Suspend("invalid_client", theLink, time.Now())
+	a, _ := apps.New("op").Suspend("invalid_client", theLink, time.Now(), time.Minute)
 	if _, err := store.Create(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}

@@ -24,10 +24,11 @@ type gates struct {
 	probing   sync.WaitGroup
 	ctx       context.Context
 	stop      context.CancelFunc
+	interval  time.Duration // between two probes: one may take so long
 }
 
-func newGates(ctx context.Context) *gates {
-	g := &gates{consumers: map[string][]*bus.Consumer{}, ready: make(chan struct{})}
+func newGates(ctx context.Context, interval time.Duration) *gates {
+	g := &gates{consumers: map[string][]*bus.Consumer{}, ready: make(chan struct{}), interval: interval}
 	g.ctx, g.stop = context.WithCancel(context.WithoutCancel(ctx))
 	return g
 }
@@ -64,7 +65,7 @@ func (g *gates) probe(app string) {
 		return
 	}
 	g.probing.Go(func() {
-		ctx, cancel := context.WithTimeout(g.ctx, apps.ProbeEvery)
+		ctx, cancel := context.WithTimeout(g.ctx, g.interval)
 		defer cancel()
 		select {
 		case <-g.ready:
@@ -112,7 +113,7 @@ func (w *Worker) watchApps(ctx context.Context, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	w.gates = newGates(ctx)
+	w.gates = newGates(ctx, c.Budget().Probe)
 	w.apps, err = apps.Start(ctx, apps.Config{
 		Apps: appNames(c), Worker: w.id, Store: store, Budget: c.Budget(), Log: w.log,
 		Changed: w.gates.changed, Probing: w.gates.probe, Breaker: w.counters.broke,

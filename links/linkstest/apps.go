@@ -41,7 +41,7 @@ var (
 
 // SampleApp is a suspended app, such as a store may hold.
 func SampleApp(name string) apps.App {
-	a, _ := apps.New(name).Suspend("invalid_client", faulty, suspendedAt)
+	a, _ := apps.New(name).Suspend("invalid_client", faulty, suspendedAt, time.Minute)
 	return a
 }
 
@@ -85,7 +85,7 @@ func appCreateOnce(t *testing.T, s apps.Store) {
 
 func appUpdate(t *testing.T, s apps.Store) {
 	v1 := createApp(t, s, SampleApp("op"))
-	next, _ := v1.App.Probe("one", suspendedAt)
+	next, _ := v1.App.Probe("one", suspendedAt, time.Minute)
 	revision, err := s.Update(bounded(t), next, v1.Revision)
 	if err != nil || revision <= v1.Revision {
 		t.Fatalf("Update at %d: %d, %v", v1.Revision, revision, err)
@@ -133,7 +133,7 @@ func suspensionRace(t *testing.T, s apps.Store) {
 	v := createApp(t, s, apps.New("op"))
 	errs := make([]error, workers)
 	race(workers, func(i int) {
-		next, _ := v.App.Suspend(fmt.Sprint("reason-", i), faulty, suspendedAt)
+		next, _ := v.App.Suspend(fmt.Sprint("reason-", i), faulty, suspendedAt, time.Minute)
 		_, errs[i] = s.Update(bounded(t), next, v.Revision)
 	})
 	winner := oneWinner(t, errs, links.ErrConflict)
@@ -146,7 +146,7 @@ func probeRace(t *testing.T, s apps.Store) {
 	v := createApp(t, s, SampleApp("op"))
 	errs := make([]error, workers)
 	race(workers, func(i int) {
-		next, _ := v.App.Probe(fmt.Sprint("worker-", i), suspendedAt)
+		next, _ := v.App.Probe(fmt.Sprint("worker-", i), suspendedAt, time.Minute)
 		_, errs[i] = s.Update(bounded(t), next, v.Revision)
 	})
 	winner := oneWinner(t, errs, links.ErrConflict)
@@ -205,7 +205,7 @@ func appWatchOrder(t *testing.T, s apps.Store) {
 	v := createApp(t, s, SampleApp("op"))
 	const writes = 50
 	for range writes {
-		v.App, _ = v.App.Probe("one", suspendedAt)
+		v.App, _ = v.App.Probe("one", suspendedAt, time.Minute)
 		next, err := s.Update(bounded(t), v.App, v.Revision)
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +254,7 @@ func appsAreApart(t *testing.T, s apps.Store) {
 
 func appRoundTrip(t *testing.T, s apps.Store) {
 	a := SampleApp("op")
-	a, _ = a.Probe("worker-1", suspendedAt.Add(time.Minute))
+	a, _ = a.Probe("worker-1", suspendedAt.Add(time.Minute), time.Minute)
 	a, _, _ = a.Hold(apps.Sight{}, suspendedAt.Add(2*time.Minute))
 	a, _ = a.Announce(a.Episode, apps.Suspended)
 	if got := createApp(t, s, a); got.App != a {
