@@ -24,7 +24,7 @@ func fleetSize() crowd {
 	if full() {
 		return crowd{processes: 20, links: 50, life: 4 * time.Second, pause: 250 * time.Millisecond, works: 2 * time.Minute}
 	}
-	return crowd{processes: 6, links: 12, life: 2 * time.Second, pause: 100 * time.Millisecond, works: 8 * time.Second}
+	return crowd{processes: 6, links: 12, life: 4 * time.Second, pause: 100 * time.Millisecond, works: 12 * time.Second}
 }
 
 // TestAFleetWhoseTokensExpire: whatever ends while many services call an API for the
