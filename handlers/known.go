@@ -4,17 +4,8 @@ import (
 	"strconv"
 	"sync"
 
-	lru "github.com/hashicorp/golang-lru/v2"
-
 	"github.com/regrant/regrant/events"
 )
-
-// fact is what this process knows of a link for certain: all of it is stored.
-type fact struct {
-	generation uint64 // announced
-	stored     uint64 // number of the last event known to be in the output stream
-	armed      uint64 // number of the last due known to have a timer
-}
 
 // known is the stale guard's bounded memory. It learns a generation only from a
 // stored announcement: this process's own confirmed outbox, or the output
@@ -22,7 +13,7 @@ type fact struct {
 // any earlier, a report could be acked whose announcement dies with a worker.
 type known struct {
 	mu    sync.Mutex
-	facts *lru.Cache[events.Address, fact]
+	facts memory
 	waits map[events.Address]*news
 }
 
@@ -33,30 +24,27 @@ type news struct {
 }
 
 func newKnown(size int) *known {
-	facts, err := lru.New[events.Address, fact](size)
-	if err != nil {
-		panic(err) // size is a positive constant or configuration checked before
-	}
-	return &known{facts: facts, waits: map[events.Address]*news{}}
+	return &known{facts: newMemory(size), waits: map[events.Address]*news{}}
 }
 
 func (k *known) of(a events.Address) fact {
-	f, _ := k.facts.Get(a)
-	return f
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.facts.of(a)
 }
 
 // learn raises what is known, never lowers it, and wakes who waits for the link.
 func (k *known) learn(a events.Address, f fact) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	old, _ := k.facts.Peek(a)
+	old := k.facts.of(a)
 	merged := fact{
 		generation: max(old.generation, f.generation),
 		stored:     max(old.stored, f.stored),
 		armed:      max(old.armed, f.armed),
 	}
 	if merged != old {
-		k.facts.Add(a, merged)
+		k.facts.set(a, merged)
 	}
 	if n, ok := k.waits[a]; ok && f.stored > 0 {
 		delete(k.waits, a)
