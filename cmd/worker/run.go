@@ -75,7 +75,7 @@ func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return work(ctx, worker.Options{Config: cfg, Keys: keys, ID: id, Log: log, Registry: registry, Tracer: tracer, Version: cli.Version(), Probe: probe()}, registry, func() error { return r.requireDurable(ctx, parts, log) })
+	return work(ctx, worker.Options{Config: cfg, Keys: keys, ID: id, Log: log, Registry: registry, Tracer: tracer, Version: cli.Version(), Probe: probe(), Clock: clock()}, registry, func() error { return r.requireDurable(ctx, parts, log) })
 }
 
 // requireDurable looks at the configured servers, and at what this process brings.

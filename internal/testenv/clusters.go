@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/regrant/regrant/internal/process"
 )
 
 // Cluster is several servers that are one. Each keeps its port and directory when
@@ -29,7 +31,7 @@ const natsServers = 3
 // call themselves n0, n1 and n2, as in Servers.
 func NATSCluster(t testing.TB) *Cluster {
 	t.Helper()
-	path := Build(t, natsModule)
+	path := Build(t, process.NATSServer)
 	var err error
 	for range portTries {
 		c := &Cluster{}

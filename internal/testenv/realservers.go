@@ -2,12 +2,12 @@ package testenv
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"testing"
+
+	"github.com/regrant/regrant/internal/process"
 )
 
 // RealRedis starts the redis-server of the PATH on a free loopback port, without
@@ -43,14 +43,12 @@ func redisServer(t testing.TB) string {
 // args are added to its command line.
 func RealNATS(t testing.TB, dir string, port int, args ...string) *Process {
 	t.Helper()
-	path := Build(t, natsModule)
+	path := Build(t, process.NATSServer)
 	return onFreePort(t, "nats", port, func(port string) Command {
 		own := []string{"-a", "127.0.0.1", "-p", port, "-js", "-sd", dir}
 		return Command{Path: path, Args: append(own, args...), Dir: dir, Ready: "Server is ready"}
 	})
 }
-
-const natsModule = "github.com/nats-io/nats-server/v2"
 
 // portTries is how many ports are tried: another process may take one between
 // its choice and the server's start.
@@ -77,17 +75,11 @@ func onFreePort(t testing.TB, scheme string, port int, command func(port string)
 	return nil
 }
 
-// freePort picks a port below those that systems give to outgoing connections:
-// one of those could be taken while the server is down between kill and restart.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20000 + rand.IntN(10000))
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			_ = l.Close()
-			return port
-		}
+	port, err := process.FreePort()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("found no free port between 20000 and 30000")
-	return ""
+	return port
 }

@@ -32,6 +32,7 @@ func (o outputs) Last(ctx context.Context, a events.Address) (uint64, error) {
 type limited struct {
 	limiter *limits.Limiter
 	rates   map[string]limits.Rate
+	now     func() time.Time
 }
 
 // unasked is how long to stay away where the provider asked for it and did not say
@@ -49,7 +50,7 @@ func (l limited) Take(ctx context.Context, app string) time.Duration {
 func (l limited) Resting(app string) time.Duration { return l.limiter.Resting(app) }
 
 func (l limited) Pause(ctx context.Context, app string, d time.Duration) {
-	l.limiter.Pause(ctx, app, time.Now().Add(max(d, unasked)))
+	l.limiter.Pause(ctx, app, l.now().Add(max(d, unasked)))
 }
 
 // ratesOf are the published limits of the apps; those without are left out.

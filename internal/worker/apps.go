@@ -115,7 +115,7 @@ func (w *Worker) watchApps(ctx context.Context, c config.Config) error {
 	}
 	w.gates = newGates(ctx, c.Budget().Probe)
 	w.apps, err = apps.Start(ctx, apps.Config{
-		Apps: appNames(c), Worker: w.id, Store: store, Budget: c.Budget(), Log: w.log,
+		Apps: appNames(c), Worker: w.id, Store: store, Budget: c.Budget(), Now: w.now, Log: w.log,
 		Changed: w.gates.changed, Probing: w.gates.probe, Breaker: w.counters.broke,
 	})
 	if err != nil {

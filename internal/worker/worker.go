@@ -46,6 +46,8 @@ type Options struct {
 	Tracer tracing.Tracer
 	// Probe is for tests: see handlers.Probe.
 	Probe handlers.Probe
+	// Clock is for tests: this host's clock, where it is to be wrong. nil: time.Now.
+	Clock func() time.Time
 }
 
 // Worker is a running worker.
@@ -69,6 +71,7 @@ type Worker struct {
 	teller    *bus.Teller
 	repeats   *audit.Repeats
 	probe     handlers.Probe
+	now       func() time.Time
 	consumers []*bus.Consumer
 	unlisten  func()
 
@@ -100,7 +103,10 @@ func Start(ctx context.Context, o Options) (w *Worker, err error) {
 	if o.ID == "" {
 		o.ID = ID()
 	}
-	w = &Worker{id: o.ID, probe: o.Probe, log: o.Log.With("worker", o.ID), providers: map[string]*providers.Provider{}, unlisten: func() {}, stop: func() {}}
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	w = &Worker{id: o.ID, probe: o.Probe, now: o.Clock, log: o.Log.With("worker", o.ID), providers: map[string]*providers.Provider{}, unlisten: func() {}, stop: func() {}}
 	defer func() {
 		if err != nil {
 			_ = w.Stop(context.WithoutCancel(ctx))
@@ -121,7 +127,7 @@ func Start(ctx context.Context, o Options) (w *Worker, err error) {
 func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	c := o.Config
 	w.bus, err = bus.Connect(ctx, bus.Config{
-		URL: c.NATS.URL, Creds: c.NATS.Creds, Prefix: c.NATS.Prefix, Name: w.id, Budget: c.Budget(), Log: w.log,
+		URL: c.NATS.URL, Creds: c.NATS.Creds, Prefix: c.NATS.Prefix, Name: w.id, Budget: c.Budget(), Now: o.Clock, Log: w.log,
 	})
 	if err != nil {
 		return err
@@ -143,7 +149,7 @@ func (w *Worker) connect(ctx context.Context, o Options) (err error) {
 	}
 	w.redis.AddHook(redisErrors{w.counters.redis})
 	w.locks = locks.New(w.redis, locks.Config{Worker: w.id, Budget: c.Budget(), Prefix: c.NATS.Prefix, Log: w.log})
-	w.limits = limits.New(w.redis, limits.Config{Worker: w.id, Prefix: c.NATS.Prefix, Budget: c.Budget(), Log: w.log})
+	w.limits = limits.New(w.redis, limits.Config{Worker: w.id, Prefix: c.NATS.Prefix, Budget: c.Budget(), Now: o.Clock, Log: w.log})
 	w.spool, err = spool.Open(SpoolOf(c), w.id)
 	return err
 }
@@ -167,7 +173,7 @@ func (w *Worker) assemble(o Options) (err error) {
 	c := o.Config
 	configured := map[string]handlers.Provider{}
 	for _, name := range c.ProviderNames() {
-		p, err := providers.New(name, c.Providers[name], providers.Options{Budget: c.Budget(), Log: w.log, BaseDir: c.Dir})
+		p, err := providers.New(name, c.Providers[name], providers.Options{Budget: c.Budget(), Clock: o.Clock, Log: w.log, BaseDir: c.Dir})
 		if err != nil {
 			return fmt.Errorf("%w: %w", config.ErrConfig, err)
 		}
@@ -182,8 +188,8 @@ func (w *Worker) assemble(o Options) (err error) {
 	w.handlers, err = handlers.New(handlers.Config{
 		Worker: w.id, Source: Source(c.NATS.Prefix), Subjects: w.bus.Names().Subjects(), Tenants: c.Tenants, Providers: configured,
 		Store: w.store, Index: w.store, Flows: w.flows, Keys: o.Keys, Spool: w.spool, Locker: w.locks, Timers: timers{w.bus}, Outputs: outputs{w.bus}, Forward: w.bus.PublishInput, Credentials: w.bus.AskCredentials,
-		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c)},
-		Budget: c.Budget(), StoreClock: w.bus.Now, Log: w.log, Metrics: m, Audit: w.repeats, Tracer: o.Tracer, Probe: o.Probe,
+		Apps: w.apps, Spike: &apps.Spike{Keeper: w.apps, Counter: limits.NewTally(w.limits)}, Limits: limited{w.limits, ratesOf(c), o.Clock},
+		Budget: c.Budget(), Clock: o.Clock, StoreClock: w.bus.Now, Log: w.log, Metrics: m, Audit: w.repeats, Tracer: o.Tracer, Probe: o.Probe,
 	})
 	return err
 }
@@ -210,7 +216,7 @@ func (w *Worker) begin(ctx context.Context, o Options) (err error) {
 	}
 	b := o.Config.Budget()
 	if o.Registry != nil {
-		o.Registry.MustRegister(&scrape{w: w, apps: appNames(o.Config), now: time.Now})
+		o.Registry.MustRegister(&scrape{w: w, apps: appNames(o.Config), now: o.Clock})
 	}
 	w.background.Go(func() { w.adoptEvery(background, b.Adopt) })
 	w.background.Go(func() { w.follow(background, b.LockTTL) })
@@ -242,7 +248,7 @@ func (w *Worker) adoptEvery(ctx context.Context, every time.Duration) {
 			w.log.Warn("not every spooled answer could be finished; trying again", "err", err)
 		}
 		w.handlers.RaiseApps(ctx)
-		w.repeats.Sweep(time.Now())
+		w.repeats.Sweep(w.now())
 	}
 }
 

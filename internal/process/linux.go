@@ -1,4 +1,4 @@
-package testenv
+package process
 
 import (
 	"bytes"
@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill the child when the test binary dies, as it
-// does on a test time-out, when no cleanup runs.
+// dieWithParent has the kernel kill the child when this one dies, as a
+// test binary does on a time-out, when no cleanup runs.
 func dieWithParent() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
