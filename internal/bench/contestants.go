@@ -28,7 +28,7 @@ func own(role string) func(context.Context, *bench, *stand.Cell, work) (*stand.P
 	return func(ctx context.Context, b *bench, c *stand.Cell, w work) (*stand.Process, error) {
 		n := c.Bus.Names()
 		s := contest.Spec{
-			NATSURL: b.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: b.Provider.TokenURL(w.delay),
+			NATSURL: c.Stand.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
 			ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
 		}
 		return b.Start(ctx, stand.Command{Name: role, Path: b.self, Args: append([]string{role}, s.Args()...), Ready: contest.Ready})

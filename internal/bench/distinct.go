@@ -39,7 +39,7 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 			against = min(against, limit)
 		}
 		ratios, rates, floors = append(ratios, o.PerSecond()/against), append(rates, o.PerSecond()), append(floors, f.PerSecond())
-		presented = max(presented, o.perExpiry())
+		presented = max(presented, o.counts.PerToken())
 		return o.worked()
 	})
 	if err != nil {
@@ -49,15 +49,13 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 	if d.limited {
 		what = fmt.Sprintf("distinct links, provider %s, concurrency %d, against the less of F and concurrency/delay", shown(d.delay), stand.Concurrency)
 	}
+	if d.durable {
+		what += ", every write flushed for both"
+	}
 	return []report.Line{{
 		What: what, Value: report.Median(ratios), Rounds: ratios, Bar: d.bar, Presentations: presented,
 		Detail: fmt.Sprintf("Regrant %.0f/s, F %.0f/s", report.Median(rates), report.Median(floors)),
 	}}, nil
-}
-
-// perExpiry is presentations for each refresh token that was presented.
-func (t trial) perExpiry() float64 {
-	return float64(t.counts.Presentations) / float64(max(1, t.counts.Tokens))
 }
 
 // worked makes sure that no distinct link's report was settled without its refresh.

@@ -21,7 +21,7 @@ type bench struct {
 	self     string
 	dir      string
 	progress io.Writer
-	// durable is the stand whose NATS flushes every write; opened when it is needed.
+	// durable is a stand whose NATS flushes every write; opened when it is needed.
 	durable *stand.Stand
 }
 
@@ -37,10 +37,32 @@ func drive(ctx context.Context, o settings, out, progress io.Writer) (err error)
 	if b.Stand, err = b.open(ctx, "servers", false); err != nil {
 		return err
 	}
-	defer b.Close()
+	defer b.close()
 	lines, err := b.all(ctx)
 	report.Table(out, lines)
 	return err
+}
+
+// on is the stand with one or the other way of writing.
+func (b *bench) on(ctx context.Context, syncAlways bool) (*stand.Stand, error) {
+	if !syncAlways {
+		return b.Stand, nil
+	}
+	if b.durable == nil {
+		durable, err := b.open(ctx, "durable", true)
+		if err != nil {
+			return nil, err
+		}
+		b.durable = durable
+	}
+	return b.durable, nil
+}
+
+func (b *bench) close() {
+	b.Close()
+	if b.durable != nil {
+		b.durable.Close()
+	}
 }
 
 // open starts a set of servers.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/regrant/regrant/internal/bench/contest"
+	"github.com/regrant/regrant/internal/bench/load"
 	"github.com/regrant/regrant/internal/bench/provider"
 )
 
@@ -39,6 +40,12 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 				return contest.Bare(ctx, s, out)
 			}
 			return contest.Floor(ctx, s, out)
+		case "load":
+			s, err := load.Parse(args[1:])
+			if err != nil {
+				return err
+			}
+			return load.Run(ctx, s, out)
 		}
 	}
 	o, err := options(args)

@@ -22,9 +22,14 @@ var rows = []row{
 	{3, "distinct links, provider 0 ms", func(ctx context.Context, b *bench) ([]report.Line, error) {
 		return b.distinct(ctx, distinct{work: work{links: 12_000, window: 4 * time.Second}, bar: 0.60})
 	}},
+	{4, "distinct links, provider 0 ms, every write flushed", func(ctx context.Context, b *bench) ([]report.Line, error) {
+		return b.distinct(ctx, distinct{work: work{links: 8_000, durable: true, window: 4 * time.Second}, bar: 0.45})
+	}},
+	{5, "time added at a tenth of capacity", func(ctx context.Context, b *bench) ([]report.Line, error) { return b.added(ctx) }},
+	{6, "a slow provider beside a fast one", func(ctx context.Context, b *bench) ([]report.Line, error) { return b.isolated(ctx) }},
 }
 
-// rounds has the contestants take turns: what slows the machine for a while slows
+// turns has the contestants take turns: what slows the machine for a while slows
 // all of them.
 func (b *bench) turns(ctx context.Context, try func(round int) error) error {
 	n := b.rounds

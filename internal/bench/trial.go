@@ -24,6 +24,8 @@ type work struct {
 	delay time.Duration
 	// processes share the work; 0: one.
 	processes int
+	// durable has NATS flush every write.
+	durable bool
 	// window ends the measurement though reports are left.
 	window time.Duration
 }
@@ -38,7 +40,11 @@ type trial struct {
 
 // try gives the work to a contestant, in a cell of its own.
 func (b *bench) try(ctx context.Context, who contestant, w work) (t trial, err error) {
-	c, err := b.Cell(ctx, map[string]time.Duration{op: w.delay})
+	on, err := b.on(ctx, w.durable)
+	if err != nil {
+		return t, err
+	}
+	c, err := on.Cell(ctx, map[string]time.Duration{op: w.delay})
 	if err != nil {
 		return t, err
 	}
@@ -69,13 +75,7 @@ func (b *bench) try(ctx context.Context, who contestant, w work) (t trial, err e
 // what was presented can be held against what was settled.
 func (b *bench) run(ctx context.Context, who contestant, c *stand.Cell, w work) (t trial, err error) {
 	var processes []*stand.Process
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
-		defer cancel()
-		for _, p := range processes {
-			err = errors.Join(err, p.Stop(ctx))
-		}
-	}()
+	defer func() { err = errors.Join(err, b.stop(ctx, processes...)) }()
 	for range max(1, w.processes) {
 		p, err := who.start(ctx, b, c, w)
 		if err != nil {
@@ -83,21 +83,21 @@ func (b *bench) run(ctx context.Context, who contestant, c *stand.Cell, w work) 
 		}
 		processes = append(processes, p)
 	}
-	before := b.used(processes)
+	before := used(c.Stand, processes)
 	opened, err := c.OpenGate(ctx, op)
 	if err != nil {
 		return t, err
 	}
 	t.Drained, err = c.Drain(ctx, op, opened, w.reports, w.window)
-	t.cpu = b.used(processes)
+	t.cpu = used(c.Stand, processes)
 	for name := range t.cpu {
 		t.cpu[name] -= before[name]
 	}
 	return t, err
 }
 
-func (b *bench) used(processes []*stand.Process) map[string]time.Duration {
-	used := b.CPU()
+func used(s *stand.Stand, processes []*stand.Process) map[string]time.Duration {
+	used := s.CPU()
 	for _, p := range processes {
 		used[p.Name] += p.CPU()
 	}

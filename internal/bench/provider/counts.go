@@ -8,9 +8,10 @@ type Counts struct {
 	Tokens, Presentations, Most int
 }
 
-// Add counts another cell's along.
-func (c Counts) Add(o Counts) Counts {
-	return Counts{c.Tokens + o.Tokens, c.Presentations + o.Presentations, max(c.Most, o.Most)}
+// PerToken is presentations for each token that was presented: 1 where none was
+// presented twice, 0 where none was.
+func (c Counts) PerToken() float64 {
+	return float64(c.Presentations) / float64(max(1, c.Tokens))
 }
 
 // ledger counts presentations by cell and token.

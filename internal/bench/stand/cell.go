@@ -31,8 +31,9 @@ type Cell struct {
 	Name   string
 	Config config.Config
 	Bus    *bus.Bus
+	// Stand is where the cell's servers are.
+	Stand *Stand
 
-	stand *Stand
 	store *kvstore.Store
 	keys  *seal.Keys
 	dir   string
@@ -41,7 +42,7 @@ type Cell struct {
 // Cell makes a cell whose providers, by name, answer after these delays.
 func (s *Stand) Cell(ctx context.Context, delays map[string]time.Duration) (c *Cell, err error) {
 	name := "b" + strconv.FormatInt(s.cells.Add(1), 10)
-	c = &Cell{Name: name, stand: s, dir: filepath.Join(s.dir, "cells", name)}
+	c = &Cell{Name: name, Stand: s, dir: filepath.Join(s.dir, "cells", name)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Remove(context.WithoutCancel(ctx)))
@@ -90,9 +91,9 @@ func (c *Cell) configure(delays map[string]time.Duration) (err error) {
 		return err
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "nats: { url: %q, prefix: %s }\nredis: { url: %q }\nkeys: { file: keys.json }\ndata_dir: data\nproviders:\n", c.stand.NATSURL, c.Name, c.stand.RedisURL)
+	fmt.Fprintf(&text, "nats: { url: %q, prefix: %s }\nredis: { url: %q }\nkeys: { file: keys.json }\ndata_dir: data\nproviders:\n", c.Stand.NATSURL, c.Name, c.Stand.RedisURL)
 	for name, delay := range delays {
-		fmt.Fprintf(&text, providerText, name, c.stand.Provider.TokenURL(delay), Concurrency)
+		fmt.Fprintf(&text, providerText, name, c.Stand.Provider.TokenURL(delay), Concurrency)
 	}
 	if err := os.WriteFile(filepath.Join(c.dir, "op.secret"), []byte(ClientSecret), 0o600); err != nil {
 		return err
@@ -136,18 +137,18 @@ const providerText = `  %s:
 func (c *Cell) ConfigFile() string { return filepath.Join(c.dir, "regrant.yaml") }
 
 // Address is that of the i-th link at a provider.
-func (c *Cell) Address(at string, i int) events.Address {
+func Address(at string, i int) events.Address {
 	return events.Address{Tenant: "default", Provider: at, Link: fmt.Sprintf("L%07d", i)}
 }
 
 // Counts takes the provider's counts of this cell.
 func (c *Cell) Counts(ctx context.Context) (provider.Counts, error) {
-	return c.stand.Provider.Take(ctx, c.Name)
+	return c.Stand.Provider.Take(ctx, c.Name)
 }
 
 // StartWorker starts a worker program on the cell.
 func (c *Cell) StartWorker(ctx context.Context) (*Process, error) {
-	return c.stand.Start(ctx, Command{
-		Name: "regrant", Path: c.stand.Worker, Args: []string{"run", "--config", c.ConfigFile()}, Dir: c.dir, Ready: "worker ready",
+	return c.Stand.Start(ctx, Command{
+		Name: "regrant", Path: c.Stand.Worker, Args: []string{"run", "--config", c.ConfigFile()}, Dir: c.dir, Ready: "worker ready",
 	})
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/bench/provider"
 	"github.com/regrant/regrant/internal/worker"
@@ -31,7 +30,7 @@ func (c *Cell) Import(ctx context.Context, at string, n int) error {
 		under.Go(func() {
 			defer func() { <-free }()
 			if err := im.Import(ctx, c.line(at, i)); err != nil {
-				fail(fmt.Errorf("import %s: %w", c.Address(at, i).Link, err))
+				fail(fmt.Errorf("import %s: %w", Address(at, i).Link, err))
 			}
 		})
 	}
@@ -41,7 +40,7 @@ func (c *Cell) Import(ctx context.Context, at string, n int) error {
 
 // line is the i-th link as it would stand in an import.
 func (c *Cell) line(at string, i int) handlers.ImportLine {
-	a := c.Address(at, i)
+	a := Address(at, i)
 	t := provider.Token{Cell: c.Name, Link: at + "-" + a.Link, Generation: 1}
 	return handlers.ImportLine{
 		Address: a, User: "user-" + a.Link, Nickname: "login " + a.Link,
@@ -49,28 +48,11 @@ func (c *Cell) line(at string, i int) handlers.ImportLine {
 	}
 }
 
-// Report is one report that the i-th link's first bearer was refused. It has no
-// message id: what the server would recognise as said already never gets as far
-// as those who are compared.
-func (c *Cell) Report(at string, i int) (*nats.Msg, error) {
-	d := events.TokenExpired{Address: c.Address(at, i), Generation: 1, Reason: events.ReasonUnauthorized}
-	e, err := events.NewInput("//bench/reporter", d.Link, time.Now(), events.Trace{}, d)
-	if err != nil {
-		return nil, err
-	}
-	m, err := c.Bus.Names().Subjects().InputMessage(e)
-	if err != nil {
-		return nil, err
-	}
-	delete(m.Header, events.HeaderMsgID)
-	return &nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, nil
-}
-
 // Fill publishes total reports of the first n links, in turns.
 func (c *Cell) Fill(ctx context.Context, at string, n, total int) error {
 	reports := make([]*nats.Msg, n)
 	for i := range reports {
-		m, err := c.Report(at, i)
+		m, err := Report(c.Bus.Names().Subjects(), Address(at, i))
 		if err != nil {
 			return err
 		}
