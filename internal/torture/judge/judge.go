@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"context"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -57,10 +56,4 @@ type Sources struct {
 	Seed    uint64
 	Commit  string
 	Machine string
-}
-
-// Judge reads everything and holds it against every rule. An error means that it
-// could not be read, which says nothing about the promises.
-func Judge(ctx context.Context, s Sources) (Report, error) {
-	return Report{}, nil
 }
