@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-
 	"github.com/regrant/regrant/internal/bench/contest"
 	"github.com/regrant/regrant/internal/bench/stand"
 )
@@ -12,25 +10,25 @@ type contestant struct {
 	name string
 	// linked needs records of the links.
 	linked bool
-	start  func(ctx context.Context, b *bench, c *stand.Cell, w work) (*stand.Process, error)
+	start  func(b *bench, c *stand.Cell, w work) (*stand.Process, error)
 }
 
 var (
 	bare  = contestant{name: "K", start: own("bare")}
 	floor = contestant{name: "F", start: own("floor")}
-	ours  = contestant{name: "Regrant", linked: true, start: func(ctx context.Context, _ *bench, c *stand.Cell, _ work) (*stand.Process, error) {
-		return c.StartWorker(ctx)
+	ours  = contestant{name: "Regrant", linked: true, start: func(_ *bench, c *stand.Cell, _ work) (*stand.Process, error) {
+		return c.StartWorker()
 	}}
 )
 
 // own starts this program in another role.
-func own(role string) func(context.Context, *bench, *stand.Cell, work) (*stand.Process, error) {
-	return func(ctx context.Context, b *bench, c *stand.Cell, w work) (*stand.Process, error) {
+func own(role string) func(*bench, *stand.Cell, work) (*stand.Process, error) {
+	return func(b *bench, c *stand.Cell, w work) (*stand.Process, error) {
 		n := c.Bus.Names()
 		s := contest.Spec{
 			NATSURL: c.Stand.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
 			ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
 		}
-		return b.Start(ctx, stand.Command{Name: role, Path: b.self, Args: append([]string{role}, s.Args()...), Ready: contest.Ready})
+		return stand.Start(stand.Command{Name: role, Path: b.self, Args: append([]string{role}, s.Args()...), Ready: contest.Ready})
 	}
 }

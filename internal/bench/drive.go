@@ -34,7 +34,7 @@ func drive(ctx context.Context, o settings, out, progress io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.Stand, err = b.open(ctx, "servers", false); err != nil {
+	if b.Stand, err = b.open("servers", false); err != nil {
 		return err
 	}
 	defer b.close()
@@ -44,12 +44,12 @@ func drive(ctx context.Context, o settings, out, progress io.Writer) (err error)
 }
 
 // on is the stand with one or the other way of writing.
-func (b *bench) on(ctx context.Context, syncAlways bool) (*stand.Stand, error) {
+func (b *bench) on(syncAlways bool) (*stand.Stand, error) {
 	if !syncAlways {
 		return b.Stand, nil
 	}
 	if b.durable == nil {
-		durable, err := b.open(ctx, "durable", true)
+		durable, err := b.open("durable", true)
 		if err != nil {
 			return nil, err
 		}
@@ -66,12 +66,12 @@ func (b *bench) close() {
 }
 
 // open starts a set of servers.
-func (b *bench) open(ctx context.Context, name string, syncAlways bool) (*stand.Stand, error) {
+func (b *bench) open(name string, syncAlways bool) (*stand.Stand, error) {
 	dir := filepath.Join(b.dir, name)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return stand.Open(ctx, stand.Config{Dir: dir, SyncAlways: syncAlways, Provider: stand.Command{
+	return stand.Open(stand.Config{Dir: dir, SyncAlways: syncAlways, Provider: stand.Command{
 		Name: "provider", Path: b.self, Args: []string{"provider"}, Ready: provider.Ready,
 	}})
 }

@@ -72,13 +72,13 @@ func (b *bench) paced(ctx context.Context, who contestant, p pace) (t times, err
 
 // report runs the contestant and the loads.
 func (b *bench) report(ctx context.Context, who contestant, c *stand.Cell, p pace, measured, beside load.Spec) (result load.Result, err error) {
-	process, err := who.start(ctx, b, c, work{delay: p.delays[op]})
+	process, err := who.start(b, c, work{delay: p.delays[op]})
 	if err != nil {
 		return result, err
 	}
-	defer func() { err = errors.Join(err, b.stop(ctx, process)) }()
+	defer func() { err = errors.Join(err, end(ctx, process)) }()
 	if p.beside > 0 {
-		other, err := b.startLoad(ctx, beside)
+		other, err := b.startLoad(beside)
 		if err != nil {
 			return result, err
 		}
@@ -87,7 +87,7 @@ func (b *bench) report(ctx context.Context, who contestant, c *stand.Cell, p pac
 			return result, err
 		}
 	}
-	l, err := b.startLoad(ctx, measured)
+	l, err := b.startLoad(measured)
 	if err != nil {
 		return result, err
 	}
@@ -104,15 +104,15 @@ func (b *bench) report(ctx context.Context, who contestant, c *stand.Cell, p pac
 	return result, nil
 }
 
-func (b *bench) startLoad(ctx context.Context, s load.Spec) (*stand.Process, error) {
-	return b.Start(ctx, stand.Command{Name: "load", Path: b.self, Args: append([]string{"load"}, s.Args()...), Ready: load.Ready})
+func (b *bench) startLoad(s load.Spec) (*stand.Process, error) {
+	return stand.Start(stand.Command{Name: "load", Path: b.self, Args: append([]string{"load"}, s.Args()...), Ready: load.Ready})
 }
 
-func (b *bench) stop(ctx context.Context, processes ...*stand.Process) (err error) {
+func end(ctx context.Context, processes ...*stand.Process) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	for _, p := range processes {
-		err = errors.Join(err, p.Stop(ctx))
+		err = errors.Join(err, p.End(ctx))
 	}
 	return err
 }

@@ -16,6 +16,7 @@ type row struct {
 }
 
 var rows = []row{
+	{1, "100,000 reports of 100 links", func(ctx context.Context, b *bench) ([]report.Line, error) { return b.storms(ctx) }},
 	{2, "distinct links, provider 100 ms", func(ctx context.Context, b *bench) ([]report.Line, error) {
 		return b.distinct(ctx, distinct{work: work{links: 12_000, delay: 100 * time.Millisecond, window: 5 * time.Second}, bar: 0.95, limited: true})
 	}},

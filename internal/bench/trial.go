@@ -40,7 +40,7 @@ type trial struct {
 
 // try gives the work to a contestant, in a cell of its own.
 func (b *bench) try(ctx context.Context, who contestant, w work) (t trial, err error) {
-	on, err := b.on(ctx, w.durable)
+	on, err := b.on(w.durable)
 	if err != nil {
 		return t, err
 	}
@@ -75,9 +75,9 @@ func (b *bench) try(ctx context.Context, who contestant, w work) (t trial, err e
 // what was presented can be held against what was settled.
 func (b *bench) run(ctx context.Context, who contestant, c *stand.Cell, w work) (t trial, err error) {
 	var processes []*stand.Process
-	defer func() { err = errors.Join(err, b.stop(ctx, processes...)) }()
+	defer func() { err = errors.Join(err, end(ctx, processes...)) }()
 	for range max(1, w.processes) {
-		p, err := who.start(ctx, b, c, w)
+		p, err := who.start(b, c, w)
 		if err != nil {
 			return t, err
 		}

@@ -147,8 +147,8 @@ func (c *Cell) Counts(ctx context.Context) (provider.Counts, error) {
 }
 
 // StartWorker starts a worker program on the cell.
-func (c *Cell) StartWorker(ctx context.Context) (*Process, error) {
-	return c.Stand.Start(ctx, Command{
+func (c *Cell) StartWorker() (*Process, error) {
+	return Start(Command{
 		Name: "regrant", Path: c.Stand.Worker, Args: []string{"run", "--config", c.ConfigFile()}, Dir: c.dir, Ready: "worker ready",
 	})
 }

@@ -64,7 +64,7 @@ func (c *Cell) Fill(ctx context.Context, at string, n, total int) error {
 	}
 	for i := range total {
 		m := *reports[i%n]
-		if _, err := js.PublishMsgAsync(&m, jetstream.WithStallWait(startLimit)); err != nil {
+		if _, err := js.PublishMsgAsync(&m, jetstream.WithStallWait(time.Minute)); err != nil {
 			return fmt.Errorf("fill: %w", err)
 		}
 	}

@@ -1,7 +1,6 @@
 package stand
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/internal/bench/provider"
+	"github.com/regrant/regrant/internal/process"
 )
 
 // Config says what a stand is to have.
@@ -36,11 +36,8 @@ type Stand struct {
 	cells   atomic.Int64
 }
 
-// startLimit bounds the start of one process.
-const startLimit = time.Minute
-
 // Open builds the programs and starts the servers.
-func Open(ctx context.Context, c Config) (s *Stand, err error) {
+func Open(c Config) (s *Stand, err error) {
 	s = &Stand{dir: c.Dir}
 	defer func() {
 		if err != nil {
@@ -48,16 +45,16 @@ func Open(ctx context.Context, c Config) (s *Stand, err error) {
 			s = nil
 		}
 	}()
-	if s.Worker, err = build(ctx, c.Dir, "worker", "github.com/regrant/regrant/cmd/worker"); err != nil {
+	if s.Worker, err = process.Build("./cmd/worker"); err != nil {
 		return s, err
 	}
-	if err := s.startNATS(ctx, c); err != nil {
+	if err := s.startNATS(c); err != nil {
 		return s, err
 	}
-	if err := s.startRedis(ctx, c.Dir); err != nil {
+	if err := s.startRedis(c.Dir); err != nil {
 		return s, err
 	}
-	return s, s.startProvider(ctx, c.Provider)
+	return s, s.startProvider(c.Provider)
 }
 
 // Close ends the servers.
@@ -67,23 +64,16 @@ func (s *Stand) Close() {
 	}
 }
 
-// Start starts a process beside the servers.
-func (s *Stand) Start(ctx context.Context, c Command) (*Process, error) {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	return Start(ctx, c)
-}
-
-func (s *Stand) serve(ctx context.Context, c Command) (*Process, error) {
-	p, err := s.Start(ctx, c)
+func (s *Stand) serve(c Command) (*Process, error) {
+	p, err := Start(c)
 	if err == nil {
 		s.servers = append(s.servers, p)
 	}
 	return p, err
 }
 
-func (s *Stand) startNATS(ctx context.Context, c Config) error {
-	program, err := build(ctx, c.Dir, "nats-server", "github.com/nats-io/nats-server/v2")
+func (s *Stand) startNATS(c Config) error {
+	program, err := process.Build(process.NATSServer)
 	if err != nil {
 		return err
 	}
@@ -91,7 +81,7 @@ func (s *Stand) startNATS(ctx context.Context, c Config) error {
 	if c.SyncAlways {
 		sync = "always"
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return err
 	}
@@ -101,27 +91,27 @@ func (s *Stand) startNATS(ctx context.Context, c Config) error {
 		return err
 	}
 	s.NATSURL = "nats://127.0.0.1:" + port
-	_, err = s.serve(ctx, Command{Name: "nats", Path: program, Args: []string{"-c", file}, Ready: "Server is ready"})
+	_, err = s.serve(Command{Name: "nats", Path: program, Args: []string{"-c", file}, Ready: "Server is ready"})
 	return err
 }
 
-func (s *Stand) startRedis(ctx context.Context, dir string) error {
+func (s *Stand) startRedis(dir string) error {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		return errors.Join(err, errors.New("install Redis: the locks are measured on the real one"))
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	if err != nil {
 		return err
 	}
 	s.RedisURL = "redis://127.0.0.1:" + port + "/0"
 	args := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}
-	_, err = s.serve(ctx, Command{Name: "redis", Path: program, Args: args, Dir: dir, Ready: "Ready to accept connections"})
+	_, err = s.serve(Command{Name: "redis", Path: program, Args: args, Dir: dir, Ready: "Ready to accept connections"})
 	return err
 }
 
-func (s *Stand) startProvider(ctx context.Context, c Command) error {
-	p, err := s.serve(ctx, c)
+func (s *Stand) startProvider(c Command) error {
+	p, err := s.serve(c)
 	if err != nil {
 		return err
 	}

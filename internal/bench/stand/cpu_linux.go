@@ -5,14 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 )
-
-// dieWithParent has the kernel kill the child when this process dies, however.
-func dieWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
 
 // tick is the unit of /proc/<pid>/stat on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
