@@ -2,15 +2,12 @@ package judge
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/internal/torture/lockonly/bare"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/links/kvstore"
 	"github.com/regrant/regrant/providers"
@@ -92,46 +89,39 @@ func (r reader) flows(ctx context.Context) error {
 	})
 }
 
-// Bare is a record of the lock-only fleet, in the bucket BareBucket under the link's
-// address. Its tokens stand in the clear: it is a baseline, and its provider a
-// simulator.
-type Bare struct {
-	Generation uint64 `json:"generation"`
-	Refresh    string `json:"refresh_token"`
-	Bearer     string `json:"access_token"`
-}
-
-// BareBucket is the bucket of the lock-only fleet's records.
-const BareBucket = "lockonly"
-
+// bare reads the records of the lock-only fleet. It flags nothing but dead grants.
 func (r reader) bare(ctx context.Context) error {
-	kv, err := r.bus.JetStream().KeyValue(ctx, BareBucket)
+	store, err := bare.Open(ctx, r.bus.JetStream())
 	if err != nil {
-		return fmt.Errorf("bucket %s: %w", BareBucket, err)
+		return err
 	}
-	keys, err := kv.Keys(ctx)
-	if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
-		return fmt.Errorf("keys of %s: %w", BareBucket, err)
+	keys, err := store.Keys(ctx)
+	if err != nil {
+		return err
 	}
 	r.Records = map[events.Address]Record{}
 	for _, key := range keys {
-		e, err := kv.Get(ctx, key)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", key, err)
-		}
-		var b Bare
-		if err := json.Unmarshal(e.Value(), &b); err != nil {
-			return fmt.Errorf("record %s is none of the lock-only fleet's", key)
-		}
 		words := strings.Split(key, ".")
 		if len(words) != 3 {
-			return fmt.Errorf("bucket %s: the key %s is no link's", BareBucket, key)
+			return fmt.Errorf("the key %s is no link's", key)
 		}
 		a := events.Address{Tenant: words[0], Provider: words[1], Link: words[2]}
-		r.Records[a] = Record{
-			Address: a, Status: links.Active, Generation: b.Generation, Live: true,
-			Bearer: secret.New(b.Bearer).Fingerprint(), Refresh: secret.New(b.Refresh).Fingerprint(),
+		is, err := store.Get(ctx, a)
+		if err != nil {
+			return err
 		}
+		r.Records[a] = bareRecord(a, is)
 	}
 	return nil
+}
+
+func bareRecord(a events.Address, is bare.Record) Record {
+	r := Record{
+		Address: a, Status: links.Active, Generation: is.Generation, Live: true,
+		Bearer: secret.New(is.Bearer).Fingerprint(), Refresh: secret.New(is.Refresh).Fingerprint(),
+	}
+	if is.Dead {
+		r.Status = links.ConsentRequired
+	}
+	return r
 }
