@@ -18,7 +18,8 @@ func Spiking(dead, all int) bool { return dead >= spikeLinks && dead*spikeShare 
 type Counter interface {
 	// Count adds the answer to a refresh of link and returns how many links were
 	// last answered grant dead, and how many answers there were, that of a dead link
-	// counted once.
+	// counted once. Only for a dead grant need the numbers be the fleet's, and need it
+	// be known to others on return.
 	Count(ctx context.Context, app, link string, dead bool) (deadLinks, all int)
 }
 

@@ -28,12 +28,13 @@
 // # Pauses
 //
 // When a provider says when to come back (429 with Retry-After), the app is paused:
-// for this process at once, for all others as soon as they ask. A pause is a term
-// and not a time: no two clocks are compared. One that Redis could not be told of
-// is told when it is back.
+// for this process at once, for all others as soon as they ask: with a rate that is
+// before every attempt, without one every 100 ms. A pause is a term and not a time: no
+// two clocks are compared. One that Redis could not be told of is told when it is back.
 //
 // # Counting answers
 //
 // Tally counts dead grants among all answers, in a window, fleet-wide with Redis
-// and for this worker alone without.
+// and for this worker alone without. Dead grants are told at once, and with them what
+// this worker saw of others; good answers by themselves every 100 ms.
 package limits

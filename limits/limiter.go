@@ -43,6 +43,7 @@ type Limiter struct {
 
 	lost    chan struct{} // Redis went away
 	stop    context.CancelFunc
+	stopped <-chan struct{}
 	running sync.WaitGroup
 }
 
@@ -55,7 +56,7 @@ func New(client redis.UniversalClient, cfg Config) *Limiter {
 	l := &Limiter{
 		cfg: cfg, shared: newShared(client, cfg), apps: map[string]*app{},
 		fleet: fleet{workers: cfg.Fleet, floor: cfg.Now().Add(memberTTL(cfg.Budget))},
-		lost:  make(chan struct{}, 1), stop: stop,
+		lost:  make(chan struct{}, 1), stop: stop, stopped: ctx.Done(),
 	}
 	l.running.Go(func() { l.run(ctx) })
 	return l
@@ -95,8 +96,8 @@ func (l *Limiter) Take(ctx context.Context, name string, r Rate) (wait time.Dura
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	wait, local := l.remembered(name, r)
-	if wait == 0 && !local {
+	wait, local, free := l.remembered(name, r)
+	if wait == 0 && !local && !free {
 		if wait, err = l.ask(ctx, name, r); err != nil && over(ctx) != nil {
 			return 0, over(ctx)
 		}
@@ -114,20 +115,25 @@ func (l *Limiter) Take(ctx context.Context, name string, r Rate) (wait time.Dura
 }
 
 // remembered answers from memory: a pause, or a token that is not there yet. local
-// says that Redis is not to be asked.
-func (l *Limiter) remembered(name string, r Rate) (wait time.Duration, local bool) {
+// says that Redis is not to be asked, free that it need not be: a moment ago there was
+// nothing to keep to.
+func (l *Limiter) remembered(name string, r Rate) (wait time.Duration, local, free bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a, now := l.app(name), l.cfg.Now()
 	local = l.apart(now)
 	if a.paused.After(now) {
-		return a.queue(now, a.paused.Sub(now), r), local
+		return a.queue(now, a.paused.Sub(now), r), local, false
 	}
 	if a.denied.After(now) {
-		return a.queue(now, a.denied.Sub(now), r), local
+		return a.queue(now, a.denied.Sub(now), r), local, false
 	}
-	return 0, local
+	return 0, local, r.unlimited() && a.open.After(now)
 }
+
+// moment is for how long what Redis said, or is to be told, may wait where a great
+// many would ask or tell the same: 100 ms with the default budget.
+func (l *Limiter) moment() time.Duration { return l.cfg.Budget.LockTTL / 100 }
 
 // Resting is how long an app is known here to be left alone still, because its
 // provider asked for it. It does no I/O and takes nothing; 0 is no permission.
@@ -163,6 +169,7 @@ func (l *Limiter) ask(ctx context.Context, name string, r Rate) (time.Duration, 
 		return l.deny(name, r, pause, func(a *app, until time.Time) { a.paused = until }), nil
 	}
 	if r.unlimited() {
+		l.opened(name)
 		return 0, nil
 	}
 	if err := l.pour(ctx, name, r); err != nil {
@@ -173,6 +180,13 @@ func (l *Limiter) ask(ctx context.Context, name string, r Rate) (time.Duration, 
 		return 0, err
 	}
 	return l.deny(name, r, wait, func(a *app, until time.Time) { a.denied = until }), nil
+}
+
+// opened notes that an app without a rate is not paused.
+func (l *Limiter) opened(name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.app(name).open = l.cfg.Now().Add(l.moment())
 }
 
 func (l *Limiter) deny(name string, r Rate, wait time.Duration, remember func(*app, time.Time)) time.Duration {

@@ -137,7 +137,18 @@ func TestAPauseHoldsWithoutALimit(t *testing.T) {
 		if wait, _ := all[0].Take(w.Context(), "op", limits.Rate{}); wait != 0 {
 			w.Fatal("limited without a limit")
 		}
+		w.called()
+		for range 1000 {
+			if wait, _ := all[0].Take(w.Context(), "op", limits.Rate{}); wait != 0 {
+				w.Fatal("limited without a limit")
+			}
+		}
+		if n := w.called(); n != 0 {
+			w.Errorf("%d exchanges to hear again that there is no pause", n)
+		}
+		_, _ = all[1].Take(w.Context(), "op", limits.Rate{})
 		all[0].Pause(w.Context(), "op", time.Now().Add(time.Minute))
+		time.Sleep(100 * time.Millisecond) // what the other believes for so long
 		for _, l := range all {
 			if wait, _ := l.Take(w.Context(), "op", limits.Rate{}); wait < 59*time.Second {
 				w.Errorf("to come back in %v", wait)

@@ -37,6 +37,8 @@ type app struct {
 	paused time.Time
 	// denied is until when there is no token, as Redis said.
 	denied time.Time
+	// open is until when an app without a rate is believed not to be paused.
+	open time.Time
 	// free is after the last of those that were told to come back.
 	free time.Time
 	// own is the bucket for when Redis is away; nil while it is not.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/regrant/regrant/limits"
@@ -17,6 +18,8 @@ func TestAFleetCountsTogether(t *testing.T) {
 			one.Count(w.Context(), "op", fmt.Sprint("one-", i), i%3 == 0)
 			two.Count(w.Context(), "op", fmt.Sprint("two-", i), i%3 == 0)
 		}
+		time.Sleep(100 * time.Millisecond) // good answers are gathered for so long
+		synctest.Wait()
 		dead, answers := two.Count(w.Context(), "op", "two-0", true)
 		if dead != 20 || answers != 60 {
 			w.Errorf("%d dead of %d, want 20 of 60", dead, answers)
@@ -76,7 +79,47 @@ func TestTheScriptCountsAsTheProcessDoes(t *testing.T) {
 			if d1 != d2 || n1 != n2 {
 				w.Fatalf("answer %d: with Redis %d of %d, without %d of %d", i, d1, n1, d2, n2)
 			}
-			time.Sleep(time.Duration(dice.IntN(4000)) * time.Millisecond)
+			time.Sleep(time.Duration(dice.IntN(4)) * time.Second) // what is gathered is told in the same grain
+		}
+	})
+}
+
+// TestGoodAnswersCostOneExchange: ten thousand in a storm are told together, and a
+// dead one takes with it what came before.
+func TestGoodAnswersCostOneExchange(t *testing.T) {
+	inBubble(t, func(w *world) {
+		all := w.workers(2)
+		one, two := limits.NewTally(all[0]), limits.NewTally(all[1])
+		one.Count(w.Context(), "op", "L0", true)
+		w.called()
+		for i := range 400 {
+			one.Count(w.Context(), "op", fmt.Sprint("L", i), false)
+		}
+		if n := w.called(); n != 0 {
+			w.Errorf("%d exchanges while answers were good", n)
+		}
+		if dead, answers := one.Count(w.Context(), "op", "L9", true); dead != 1 || answers != 402 {
+			w.Errorf("%d dead of %d, want 1 of 402: L0 works again", dead, answers)
+		}
+		one.Count(w.Context(), "op", "L9", false)
+		time.Sleep(time.Second)
+		if n := w.called(); n != 2 {
+			w.Errorf("%d exchanges for a dead grant and what followed", n)
+		}
+		if dead, answers := two.Count(w.Context(), "op", "L1", true); dead != 1 || answers != 404 {
+			w.Errorf("the other worker: %d dead of %d, want 1 of 404", dead, answers)
+		}
+	})
+}
+
+func TestWhatIsGatheredIsToldAtTheEnd(t *testing.T) {
+	inBubble(t, func(w *world) {
+		all := w.workers(2)
+		one, two := limits.NewTally(all[0]), limits.NewTally(all[1])
+		one.Count(w.Context(), "op", "L0", false)
+		all[0].Close()
+		if dead, answers := two.Count(w.Context(), "op", "L1", true); dead != 1 || answers != 2 {
+			w.Errorf("%d dead of %d, want 1 of 2", dead, answers)
 		}
 	})
 }
