@@ -3,13 +3,13 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
+	"slices"
+	"strings"
 )
 
-// ErrLeftover is matched by the error that tells of a file which is no whole
-// entry. It stays where it is, for a person to look at, and is told of once in
-// the life of a Spool.
+// ErrLeftover is matched by the error that tells of a file which is no journal, or
+// of one that was damaged: its whole entries are taken over, and it stays where it is,
+// for a person to look at. It is told of once in the life of a Spool.
 var ErrLeftover = errors.New("spool has a leftover")
 
 // Entry is what Put was given.
@@ -19,8 +19,8 @@ type Entry struct {
 }
 
 // Adopt hands out the entries that nobody in this process owns: those of an earlier
-// life of this worker, those that were released, and those of dead siblings, whose
-// files become this worker's. Each is owned by the caller until Remove or Release.
+// life of this worker, those that were released, and those of dead siblings, which
+// become this worker's. Each is owned by the caller until Remove or Release.
 //
 // The entries are good and owned even when the error is not nil: what fails or is
 // left over (ErrLeftover, ErrBusy) does not hold up the rest. Call it at the start
@@ -33,7 +33,7 @@ func (s *Spool) Adopt() ([]Entry, error) {
 	}
 	a := adoption{Spool: s}
 	a.takeOver()
-	a.note(a.gather(s.dir))
+	a.note(a.gather(s.dir, s.inherited))
 	entries := a.handOut()
 	if err := errors.Join(a.problems...); err != nil {
 		return entries, fmt.Errorf("adopt spool entries: %w", err)
@@ -68,44 +68,15 @@ func (a *adoption) leave(path string, why error) {
 }
 
 // handOut makes the caller own every entry that nobody owns.
-func (a *adoption) handOut() []Entry {
-	files, err := os.ReadDir(a.dir)
-	a.note(err)
-	var entries []Entry
-	for _, f := range files {
-		if !isEntry(f.Name()) {
-			continue
-		}
-		name, _ := nameOf(f.Name())
-		if data, ok := a.own(name); ok {
-			entries = append(entries, Entry{Name: name, Data: data})
-		}
-	}
-	return entries
-}
-
-// own reads and marks in one step, which a Remove of the same moment cannot split.
-func (a *adoption) own(name string) ([]byte, bool) {
+func (a *adoption) handOut() (entries []Entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.owned[name] {
-		return nil, false
+	for name, e := range a.live {
+		if !e.owned {
+			e.owned = true
+			entries = append(entries, Entry{Name: name, Data: e.data})
+		}
 	}
-	data, ok := a.read(a.path(name))
-	if ok {
-		a.owned[name] = true
-	}
-	return data, ok
-}
-
-// read returns a whole entry's data. A file that vanished was removed by its owner.
-func (a *adoption) read(path string) ([]byte, bool) {
-	data, err := readFrame(path)
-	switch {
-	case errors.Is(err, errTorn):
-		a.leave(path, err)
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		a.note(err)
-	}
-	return data, err == nil
+	slices.SortFunc(entries, func(x, y Entry) int { return strings.Compare(x.Name, y.Name) })
+	return entries
 }

@@ -17,13 +17,13 @@ func TestADeadSiblingsEntriesBecomeOurs(t *testing.T) {
 	dead := start(t, "hold", root, "w2")
 	alive := open(t, root, "w3")
 	put(t, alive, "c")
-	leave(t, frame(payload("b")), root, "w2", "b.sealed")
+	leave(t, journal("b"), root, "w2", "1.journal")
 	s := open(t, root, "w1")
 	want(t, adopt(t, s)) // both live
 	dead.kill()
 	want(t, adopt(t, s), "b")
 	want(t, files(t, root), "w1", "w3")
-	want(t, files(t, s.dir), "b.sealed")
+	want(t, files(t, s.dir), "1.journal")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -32,73 +32,82 @@ func TestADeadSiblingsEntriesBecomeOurs(t *testing.T) {
 
 // Every state that a crash of the writer or of an adopter can leave.
 func TestWhatACrashLeavesIsAdoptedWhole(t *testing.T) {
-	whole := frame(payload("a"))
-	for name, state := range map[string][]string{ // files, each holding the whole entry
-		"renamed, directory not synced":                   {"w1/a.sealed"},
-		"written, not renamed":                            {"w1/a.X.tmp"},
-		"put twice, the second not renamed":               {"w1/a.sealed", "w1/a.X.tmp"},
-		"put twice, none renamed":                         {"w1/a.X.tmp", "w1/a.Y.tmp"},
-		"sibling: renamed":                                {"w2/lock", "w2/a.sealed"},
-		"sibling: written, not renamed":                   {"w2/lock", "w2/a.X.tmp"},
-		"adopter: moved, old directory not synced":        {"w1/a.sealed", "w2/lock", "w2/a.sealed"},
-		"adopter: temporary rewritten, old one remains":   {"w1/a.sealed", "w2/lock", "w2/a.X.tmp"},
-		"adopter: temporary rewritten, not renamed":       {"w1/a.Y.tmp", "w2/lock", "w2/a.X.tmp"},
-		"adopter: emptied, lock not removed":              {"w1/a.sealed", "w2/lock"},
-		"adopter: lock removed, directory not":            {"w1/a.sealed", "w2/"},
-		"sibling: made its directory, not its lock":       {"w2/", "w3/a.sealed"},
-		"adopter died in turn: three copies of one entry": {"w1/a.sealed", "w2/lock", "w2/a.sealed", "w3/a.X.tmp"},
+	for name, state := range map[string]map[string]string{ // files, and the entries put or removed (-) in them
+		"written":                                   {"w1/1.journal": "a"},
+		"put twice":                                 {"w1/1.journal": "a a"},
+		"put, removed and put again":                {"w1/1.journal": "a -a a"},
+		"others removed":                            {"w1/1.journal": "b a c -b -c"},
+		"replaced, the old one not removed":         {"w1/1.journal": "b a", "w1/2.journal": "a b -b"},
+		"created, nothing written":                  {"w1/1.journal": "a", "w1/2.journal": ""},
+		"the tenth is later than the second":        {"w1/2.journal": "a b", "w1/10.journal": "-b"},
+		"sibling":                                   {"w2/lock": "", "w2/1.journal": "a"},
+		"adopter: written, theirs remains":          {"w1/1.journal": "a", "w2/lock": "", "w2/3.journal": "a"},
+		"adopter: theirs removed, lock not":         {"w1/1.journal": "a", "w2/lock": ""},
+		"adopter: lock removed, not the rest":       {"w1/1.journal": "a", "w2/": ""},
+		"sibling: made its directory, not its lock": {"w2/": "", "w3/1.journal": "a"},
+		"adopter died in turn: three copies":        {"w1/1.journal": "a", "w2/lock": "", "w2/1.journal": "a", "w3/9.journal": "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
-			for _, file := range state {
+			for file, entries := range state {
 				switch path := filepath.Join(root, file); {
 				case strings.HasSuffix(file, "/"):
 					if err := os.MkdirAll(path, 0o700); err != nil {
 						t.Fatal(err)
 					}
-				case strings.HasSuffix(file, lockName):
-					leave(t, []byte("1"), path)
 				default:
-					leave(t, whole, path)
+					leave(t, journal(strings.Fields(entries)...), path)
 				}
 			}
 			s := open(t, root, "w1")
 			want(t, adopt(t, s), "a")
 			want(t, adopt(t, s))
-			want(t, files(t, s.dir), "a.sealed")
 			want(t, files(t, root), "w1")
+			if left := files(t, s.dir); len(left) != 1 {
+				t.Fatalf("the worker has %q", left)
+			}
 		})
 	}
 }
 
-func TestTornFilesAreToldOfOnceAndNeverDeleted(t *testing.T) {
-	whole := frame(payload("a"))
-	damaged := bytes.Clone(whole)
-	damaged[len(damaged)-1] ^= 1
-	torn := map[string][]byte{"damaged": damaged, "longer": append(bytes.Clone(whole), 0), "foreign": []byte("hello")}
-	for _, n := range []int{0, 1, headerSize - 1, headerSize, headerSize + 1, len(whole) / 2, len(whole) - 1} {
-		torn[fmt.Sprint("cut at ", n)] = whole[:n]
+func TestDamageIsToldOfOnceAndNeverDeleted(t *testing.T) {
+	whole, good := journal("a"), journal("good")
+	flipped := bytes.Clone(whole)
+	flipped[len(flipped)-1] ^= 1
+	torn := map[string][]byte{
+		"damaged after": append(bytes.Clone(good), flipped...), "damaged before": append(bytes.Clone(flipped), good...),
+		"foreign after": append(bytes.Clone(good), "hello"...), "foreign before": append([]byte("hello "+magic), good...),
+		"zeros": append(bytes.Clone(good), make([]byte, 100)...),
+	}
+	for _, n := range []int{1, headerSize - 1, headerSize, headerSize + 1, len(whole) / 2, len(whole) - 1} {
+		torn[fmt.Sprint("cut at ", n)] = append(bytes.Clone(good), whole[:n]...)
 	}
 	for what, data := range torn {
-		for _, file := range []string{"w1/a.sealed", "w1/a.X.tmp", "w2/a.sealed", "w2/a.X.tmp"} {
-			t.Run(what+" "+file, func(t *testing.T) { leftover(t, data, file) })
+		for _, worker := range []string{"w1", "w2"} {
+			t.Run(what+" "+worker, func(t *testing.T) {
+				root := t.TempDir()
+				path := leave(t, data, root, worker, "1.journal")
+				leftover(t, data, root, path, path+tornSuffix)
+			})
 		}
 	}
-	for _, file := range []string{"w1/notes.txt", "w2/notes.txt", "w1/a.b.sealed", "w2/a.b.sealed", "w1/.tmp"} {
-		t.Run(file, func(t *testing.T) { leftover(t, whole, file) })
+	for _, file := range []string{"w1/notes.txt", "w2/notes.txt", "w1/a.b.journal", "w2/01.journal", "w1/.tmp"} {
+		t.Run(file, func(t *testing.T) {
+			root := t.TempDir()
+			path := leave(t, whole, root, file)
+			leave(t, good, filepath.Dir(path), "1.journal")
+			leftover(t, whole, root, path, path)
+		})
 	}
 }
 
-func leftover(t *testing.T, data []byte, file string) {
-	root := t.TempDir()
-	path := leave(t, data, root, file)
-	leave(t, frame(payload("good")), filepath.Dir(path), "good.sealed")
+func leftover(t *testing.T, data []byte, root, path, stays string) {
 	s := open(t, root, "w1")
 	entries, err := s.Adopt()
 	wantAdvice(t, err, ErrLeftover, path)
 	want(t, check(t, entries), "good") // it does not hold up the others
 	want(t, adopt(t, s))               // nor alarm every minute
-	if kept, err := os.ReadFile(path); err != nil || !bytes.Equal(kept, data) {
+	if kept, err := os.ReadFile(stays); err != nil || !bytes.Equal(kept, data) {
 		t.Fatalf("the leftover is now %q, %v", kept, err)
 	}
 	if err := s.Close(); err != nil {
@@ -111,24 +120,25 @@ func leftover(t *testing.T, data []byte, file string) {
 
 func TestTwoEntriesOfOneNameAreBothKept(t *testing.T) {
 	root := t.TempDir()
-	other := leave(t, frame([]byte("other")), root, "w2", "a.sealed")
-	leave(t, frame(payload("a")), root, "w1", "a.sealed")
+	other := leave(t, record{kind: kindPut, name: "a", data: []byte("other")}.append(nil), root, "w2", "1.journal")
 	s := open(t, root, "w1")
+	put(t, s, "a")
+	s.Release("a")
 	entries, err := s.Adopt()
-	wantAdvice(t, err, ErrLeftover, other, "other content")
+	wantAdvice(t, err, ErrLeftover, other)
 	want(t, check(t, entries), "a")
-	if !exists(other) {
+	if !exists(other + tornSuffix) {
 		t.Fatal("one of the two is gone")
 	}
 }
 
 func TestSubdirectoriesAndLinksAreLeftAlone(t *testing.T) {
 	root := t.TempDir()
-	target := leave(t, frame(payload("a")), t.TempDir(), "elsewhere")
+	target := leave(t, journal("a"), t.TempDir(), "elsewhere")
 	s := open(t, root, "w1")
 	for _, err := range []error{
-		os.Symlink(target, filepath.Join(s.dir, "a.X.tmp")),
-		os.MkdirAll(filepath.Join(root, "w2", "b.X.tmp"), 0o700),
+		os.Symlink(target, filepath.Join(s.dir, "1.journal")),
+		os.MkdirAll(filepath.Join(root, "w2", "2.journal"), 0o700),
 		os.Mkdir(filepath.Join(root, ".hidden"), 0o700),
 	} {
 		if err != nil {
@@ -136,7 +146,7 @@ func TestSubdirectoriesAndLinksAreLeftAlone(t *testing.T) {
 		}
 	}
 	entries, err := s.Adopt()
-	wantAdvice(t, err, ErrLeftover, "a.X.tmp", "b.X.tmp")
+	wantAdvice(t, err, ErrLeftover, "1.journal", "2.journal")
 	want(t, check(t, entries))
 	want(t, files(t, root), ".hidden", "w1", "w2")
 }
@@ -171,7 +181,7 @@ func TestTwoProcessesAdoptEachOrphanOnce(t *testing.T) {
 	var orphans []string
 	for n := range 60 {
 		name := fmt.Sprint("o", n)
-		leave(t, frame(payload(name)), root, fmt.Sprint("dead", n%6), name+".sealed")
+		leave(t, journal(name), root, fmt.Sprint("dead", n%6), journalName(uint64(n)))
 		orphans = append(orphans, name)
 	}
 	adopters := []*child{start(t, "adopt", root, "w1"), start(t, "adopt", root, "w2")}

@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"syscall"
@@ -11,30 +12,30 @@ import (
 // disk is what the spool does to the file system beyond reading it. Tests put one
 // in its place that fails before or after the deed.
 type disk interface {
-	// write makes a new file of mode 0600 and returns once its bytes are durable,
-	// which its name is not.
-	write(path string, data []byte) error
-	rename(from, to string) error
+	// create makes a new file of mode 0600, to which is appended. Its name is not durable.
+	create(path string) (file, error)
 	remove(path string) error
+	// rename gives a file another name in its directory.
+	rename(from, to string) error
 	// syncDir makes the names in dir durable.
 	syncDir(dir string) error
 }
 
-type osDisk struct{}
-
-func (osDisk) write(path string, data []byte) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(data); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	return errors.Join(f.Sync(), f.Close())
+// file is a journal that is written to.
+type file interface {
+	io.WriteCloser
+	// Sync makes durable what was written.
+	Sync() error
 }
 
-func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
+type osDisk struct{}
+
+func (osDisk) create(path string) (file, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
 func (osDisk) remove(path string) error     { return os.Remove(path) }
+func (osDisk) rename(from, to string) error { return os.Rename(from, to) }
 
 func (osDisk) syncDir(dir string) error {
 	d, err := os.Open(dir)

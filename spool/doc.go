@@ -3,39 +3,40 @@
 // tokens that answer exists nowhere else: whoever loses it has lost a user's
 // consent. Put is therefore the save; the link's record follows.
 //
-// A spool is a directory per worker under one root, and an entry is one small
-// file in it. What is in the file is for the caller to encrypt.
+// A spool is a directory per worker under one root, with one journal in it: a line
+// for each entry that was put and one for each that was removed. What is in an entry
+// is for the caller to encrypt.
 //
-//	<root>/.lock                     held while a worker starts or takes over another's files
+//	<root>/.lock                     held while a worker starts or takes over another's entries
 //	<root>/<worker>/lock             held by a live worker, for as long as it lives
-//	<root>/<worker>/<name>.sealed    an entry
-//	<root>/<worker>/<name>.*.tmp     an entry that is being written
+//	<root>/<worker>/<n>.journal      what it holds; the highest n is written to
+//	<root>/<worker>/<n>.journal.torn a damaged one, whose whole entries were taken over
+//
+// An answer is put and removed within a second, so a file for each would cost two
+// names made, one removed, and three syncs that others cannot share. In a journal all
+// who wait while the disk is busy are written and synced together.
 //
 // # What survives what
 //
 // When Put has returned, the entry survives the death of the process, of the
-// operating system and of the power supply, on a disk that does what fsync asks.
-// Three syncs stand behind that:
-//
-//   - of the temporary file, before it is renamed. A file system may otherwise
-//     store the new name before the bytes, and a crash leaves an empty entry.
-//   - of the directory, after the rename: the name is the directory's content, and
-//     a synced file without a name is lost.
-//   - of the parents, when Open makes directories, for the same reason one level up.
+// operating system and of the power supply, on a disk that does what fsync asks:
+// the journal is synced after the write, its directory after the journal was made,
+// and the parents when Open makes directories.
 //
 // On Darwin, os.File.Sync asks the drive itself (F_FULLFSYNC). A failed fsync is
 // never repeated on the same file: the kernel may have dropped the dirty pages and
-// report success the second time. Put gives up that file; a new Put writes a new one.
+// report success the second time. After any failure the next write begins another
+// journal with all that this process holds, and so it is when a journal has grown:
+// the new one is on disk before the old one is removed. A crash between the two
+// leaves both, and the later line of an entry counts.
 //
-// When entries change directories in Adopt, their new directory is synced before
-// their old one, so that a crash can leave an entry in both but never in neither.
-// Remove syncs nothing: an entry that comes back after a crash is applied a second
-// time, and applying is idempotent by attempt. The saving is real, for removing
-// happens once per refresh and adoption hardly ever.
+// When entries change directories in Adopt, they are synced in the adopter's journal
+// before the old one is removed, so that a crash can leave an entry in both but never
+// in neither. Remove syncs nothing: an entry that comes back after a crash is applied
+// a second time, and applying is idempotent by attempt.
 //
-// Every file carries its length and a checksum. A torn one is told from a whole one
-// without trusting its name, which also saves an answer whose writer died between
-// the write and the rename.
+// Every line carries its length and a checksum. What is damaged is passed over and
+// kept for a person to look at.
 //
 // # Who owns what
 //
@@ -47,7 +48,7 @@
 // Directories appear and vanish only under the lock of the root. Without it, a
 // worker that starts could lock a file that another, tidying up, is just unlinking,
 // and both would think themselves alone. The root's lock is waited for briefly
-// (its holders only rename and sync) and never for ever: its holder may be stopped.
+// (its holders only write a journal) and never for ever: its holder may be stopped.
 //
 // Within the process, an entry is owned from Put or Adopt until Remove or Release;
 // Adopt hands out only what nobody owns.

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// gatePatience bounds the wait for the root's lock. Its holders rename a few
-	// files; only one that is stopped or whose disk hangs needs longer.
+	// gatePatience bounds the wait for the root's lock. Its holders write a
+	// journal; only one that is stopped or whose disk hangs needs longer.
 	gatePatience = 2 * time.Second
 	gateInterval = 5 * time.Millisecond
 )

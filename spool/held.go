@@ -11,26 +11,31 @@ import (
 // not, and changes nothing. It is for those who ask what would be lost with a key or a
 // host: an entry that is removed or changes hands meanwhile may be missed or named
 // twice. A root that does not exist holds nothing.
-func Held(root string) ([][]byte, error) {
-	files, err := filepath.Glob(filepath.Join(root, "*", "*"))
-	if err != nil {
-		return nil, err
+func Held(root string) (held [][]byte, err error) {
+	err = eachWorker(root, func(dir string) error {
+		c, err := readAll(dir)
+		for _, r := range c.live {
+			held = append(held, r.data)
+		}
+		return err
+	})
+	return held, err
+}
+
+// eachWorker calls do with the directory of each worker. One that a sibling takes
+// away meanwhile is passed over.
+func eachWorker(root string, do func(dir string) error) error {
+	found, err := os.ReadDir(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if _, err := os.ReadDir(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err // Glob says nothing of what it may not read
-	}
-	var held [][]byte
-	for _, path := range files {
-		if _, ours := nameOf(filepath.Base(path)); !ours {
+	for _, f := range found {
+		if !f.IsDir() || !workerName.MatchString(f.Name()) {
 			continue
 		}
-		switch data, err := readFrame(path); {
-		case err == nil:
-			held = append(held, data)
-		case errors.Is(err, errTorn), errors.Is(err, fs.ErrNotExist): // nothing that could be finished
-		default:
-			return nil, err
+		if err := do(filepath.Join(root, f.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
-	return held, nil
+	return err
 }

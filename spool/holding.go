@@ -1,17 +1,14 @@
 package spool
 
 import (
-	"errors"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"math"
 	"time"
 )
 
 // Holding is what lies in a spool's root.
 type Holding struct {
 	Entries int
-	// Oldest is when the oldest entry was written, by this host's clock; zero without entries.
+	// Oldest is when the oldest entry was put, by this host's clock; zero without entries.
 	Oldest time.Time
 }
 
@@ -19,36 +16,29 @@ type Holding struct {
 // one wait for any of its siblings. It takes no lock, so what comes and goes
 // meanwhile may be counted or not.
 func (s *Spool) Holding() (Holding, error) {
-	workers, err := os.ReadDir(s.root)
-	if err != nil {
-		return Holding{}, err
-	}
 	var all Holding
-	for _, w := range workers {
-		if !w.IsDir() {
-			continue
-		}
-		if err := all.add(filepath.Join(s.root, w.Name())); err != nil {
-			return Holding{}, err
-		}
+	s.mu.Lock()
+	for _, e := range s.live {
+		all.add(e.at)
 	}
-	return all, nil
+	s.mu.Unlock()
+	err := eachWorker(s.root, func(dir string) error {
+		last := uint64(math.MaxUint64)
+		if dir == s.dir { // the rest of it is in memory
+			last = s.inherited
+		}
+		c, err := readUpTo(dir, last)
+		for _, r := range c.live {
+			all.add(r.at)
+		}
+		return err
+	})
+	return all, err
 }
 
-func (h *Holding) add(dir string) error {
-	files, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // an emptied directory is taken away
-		return err
+func (h *Holding) add(put time.Time) {
+	h.Entries++
+	if h.Oldest.IsZero() || put.Before(h.Oldest) {
+		h.Oldest = put
 	}
-	for _, f := range files {
-		info, err := f.Info()
-		if err != nil || !isEntry(f.Name()) {
-			continue
-		}
-		h.Entries++
-		if h.Oldest.IsZero() || info.ModTime().Before(h.Oldest) {
-			h.Oldest = info.ModTime()
-		}
-	}
-	return nil
 }

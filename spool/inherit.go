@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
-// takeOver moves the files of dead siblings here.
+// takeOver moves the entries of dead siblings here.
 func (a *adoption) takeOver() {
 	found, err := os.ReadDir(a.root)
 	a.note(err)
@@ -36,76 +38,93 @@ func (a *adoption) inherit(dir string) error {
 		return fmt.Errorf("take over %s: %w", dir, advise(dir, err))
 	}
 	defer lock.release()
-	if err := a.gather(dir); err != nil {
+	if err := a.gather(dir, math.MaxUint64); err != nil {
 		return err
 	}
 	return a.removeEmptied(dir)
 }
 
-// gather gives every whole entry of dir, this worker's own directory or a dead
-// sibling's, its durable place here. Own entries have theirs already.
-func (a *adoption) gather(dir string) error {
-	files, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+// gather makes the entries of the journals of dir, up to the number last, this
+// worker's: they go into its own journal before those are ended. dir is a dead
+// sibling's, or this worker's own from an earlier life.
+func (a *adoption) gather(dir string, last uint64) error {
+	a.note(a.strangers(dir))
+	c, err := readUpTo(dir, last)
+	if err == nil {
+		err = a.takeIn(&c)
 	}
-	moved := false
+	if err == nil {
+		err = a.end(dir, c)
+	}
+	if err != nil {
+		return fmt.Errorf("take over %s: %w", dir, advise(a.dir, err))
+	}
+	return nil
+}
+
+// strangers tells of what is no journal.
+func (a *adoption) strangers(dir string) error {
+	files, err := os.ReadDir(dir)
 	for _, f := range files {
-		if f.Name() == lockName || dir == a.dir && isEntry(f.Name()) {
+		_, journal := journalNumber(f.Name())
+		if f.Name() != lockName && !(journal && f.Type().IsRegular()) {
+			a.leave(filepath.Join(dir, f.Name()), errors.New("not a journal of the spool"))
+		}
+	}
+	return err
+}
+
+// takeIn writes entries into this worker's journal, those too that it has in memory:
+// an earlier try may have failed after that. Of two entries of one name and other
+// content the other one stays in its journal, which counts as damaged.
+func (a *adoption) takeIn(c *contents) error {
+	a.mu.Lock()
+	var lines batchOf
+	for name, r := range c.live {
+		twin, ok := a.live[name]
+		if ok && !bytes.Equal(twin.data, r.data) {
+			c.damaged = c.journals
 			continue
 		}
-		claimed, err := a.claim(dir, f)
-		if err != nil {
-			return fmt.Errorf("take over %s: %w", filepath.Join(dir, f.Name()), advise(a.dir, err))
+		if !ok {
+			a.live[name] = &entry{record: r}
 		}
-		moved = moved || claimed
+		lines.add(a.add(r))
 	}
-	if !moved {
+	a.mu.Unlock()
+	if lines.batch == nil {
 		return nil
 	}
-	if err := a.disk.syncDir(a.dir); err != nil { // before the old directory: see the package documentation
-		return err
+	return a.commit(lines.batch, lines.first)
+}
+
+// batchOf is the one batch that several records were added to.
+type batchOf struct {
+	batch *batch
+	first bool
+}
+
+func (o *batchOf) add(b *batch, first bool) { o.batch, o.first = b, o.first || first }
+
+// end takes journals away whose entries are this worker's now, and sets those aside
+// that hold something else.
+func (a *adoption) end(dir string, c contents) error {
+	if len(c.journals) == 0 {
+		return nil
+	}
+	for _, path := range c.journals {
+		if !slices.Contains(c.damaged, path) {
+			if err := a.disk.remove(path); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := a.disk.rename(path, path+tornSuffix); err != nil {
+			return err
+		}
+		a.leave(path+tornSuffix, errTorn)
 	}
 	return a.disk.syncDir(dir)
-}
-
-// claim moves one file to its place here. It says false for a file that stays.
-func (a *adoption) claim(dir string, f fs.DirEntry) (bool, error) {
-	path := filepath.Join(dir, f.Name())
-	name, ok := nameOf(f.Name())
-	if !ok || !f.Type().IsRegular() {
-		a.leave(path, errors.New("not a file of the spool"))
-		return false, nil
-	}
-	a.mu.Lock() // until it is moved: no Put of this name may begin meanwhile
-	defer a.mu.Unlock()
-	if dir == a.dir && a.owned[name] { // a Put is writing it
-		return false, nil
-	}
-	data, ok := a.read(path)
-	if !ok {
-		return false, nil
-	}
-	return a.place(path, name, data)
-}
-
-// place stores the entry under its name here and ends the file at path. A crash
-// in here once before may have left the entry in both places; then they are equal.
-func (a *adoption) place(path, name string, data []byte) (bool, error) {
-	twin, err := readFrame(a.path(name))
-	switch {
-	case err == nil && bytes.Equal(twin, data):
-		return true, a.disk.remove(path)
-	case !errors.Is(err, fs.ErrNotExist):
-		a.leave(path, fmt.Errorf("%s has the same name and other content", a.path(name)))
-		return false, nil
-	case isEntry(filepath.Base(path)): // Put synced it before it got that name
-		return true, a.disk.rename(path, a.path(name))
-	}
-	if err := a.write(name, data); err != nil {
-		return false, err
-	}
-	return true, a.disk.remove(path)
 }
 
 // removeEmptied removes a sibling's directory unless leftovers keep it.

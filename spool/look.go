@@ -12,55 +12,43 @@ type Waiting struct {
 	Worker string
 	// Alive says that a process works under this name.
 	Alive bool
-	// Entries are whole by their names; their content is not read. Others are files that
-	// no Put finished.
+	// Entries are whole. Others are files that hold something else as well.
 	Entries, Others int
 }
 
 // Look counts what all workers of a root have not finished, and changes nothing: a
 // worker that adopts at this moment may pass over a directory until its next round.
 // A root that is not there holds nothing.
-func Look(root string) ([]Waiting, error) {
-	found, err := os.ReadDir(root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var all []Waiting
-	for _, f := range found {
-		if !f.IsDir() || !workerName.MatchString(f.Name()) {
-			continue
+func Look(root string) (all []Waiting, err error) {
+	err = eachWorker(root, func(dir string) error {
+		w, err := lookAt(dir)
+		if err == nil {
+			all = append(all, w)
 		}
-		w, err := lookAt(root, f.Name())
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // emptied by a sibling meanwhile
-		}
-		if err != nil {
-			return all, err
-		}
-		all = append(all, w)
-	}
-	return all, nil
+		return err
+	})
+	return all, err
 }
 
-func lookAt(root, worker string) (Waiting, error) {
-	w := Waiting{Worker: worker}
-	dir := filepath.Join(root, worker)
+func lookAt(dir string) (w Waiting, err error) {
+	w.Worker = filepath.Base(dir)
+	if w.Alive, err = held(filepath.Join(dir, lockName)); err != nil {
+		return w, err
+	}
+	c, err := readAll(dir)
+	if err != nil {
+		return w, err
+	}
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return w, err
 	}
-	if w.Alive, err = held(filepath.Join(dir, lockName)); err != nil {
-		return w, err
+	w.Entries, w.Others = len(c.live), len(c.damaged)
+	if w.Alive {
+		w.Others = 0 // a record that is being written is nobody's leftover
 	}
 	for _, f := range files {
-		switch {
-		case f.Name() == lockName:
-		case isEntry(f.Name()):
-			w.Entries++
-		case !w.Alive: // one that is being written is nobody's leftover
+		if _, journal := journalNumber(f.Name()); !journal && f.Name() != lockName {
 			w.Others++
 		}
 	}

@@ -19,7 +19,7 @@ func TestLookCountsAndChangesNothing(t *testing.T) {
 	if err := dead.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(root, "dead", "c.1.tmp"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(root, "dead", "1.journal.torn"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := files(t, root, "dead")

@@ -59,6 +59,18 @@ func beChild(role, root, worker string) error {
 // payload is what the tests put under a name: recognisable, of no round size.
 func payload(name string) []byte { return bytes.Repeat([]byte(name+"|"), 100) }
 
+// journal is one in which these were put, or removed where they begin with "-".
+func journal(names ...string) (text []byte) {
+	for _, name := range names {
+		r := record{kind: kindPut, name: name, data: payload(name)}
+		if gone, ok := strings.CutPrefix(name, "-"); ok {
+			r = record{kind: kindRemove, name: gone}
+		}
+		text = r.append(text)
+	}
+	return text
+}
+
 type child struct {
 	t     *testing.T
 	cmd   *exec.Cmd

@@ -1,61 +1,56 @@
 package spool
 
 import (
-	"crypto/rand"
-	"errors"
+	"bytes"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 )
 
 // Put stores data under name, [A-Za-z0-9_-]{1,64}, and returns nil only when it
-// would survive a power failure. Putting a name again replaces it as a whole.
+// would survive a power failure. Putting a name again replaces it as a whole. One
+// write and one sync serve all who call it while the disk is busy.
 //
-// After an error the entry may be there or not, and data is still the caller's
-// only copy. He owns the name all the same: Put it again, Remove or Release it.
+// After an error the entry may be on disk or not; this process has it until it
+// ends, and writes it with what is put next. The caller owns the name all the same:
+// Put it again, Remove or Release it.
 func (s *Spool) Put(name string, data []byte) error {
 	if len(data) > maxData {
 		return fmt.Errorf("spool %s: %d bytes are more than the %d an entry may have", name, len(data), maxData)
 	}
-	if err := s.begin(name); err != nil {
+	if err := checkName(name); err != nil {
 		return err
 	}
-	defer s.puts.Done()
-	if err := s.write(name, data); err != nil {
+	b, first, err := s.join(name, data)
+	if err != nil {
+		return err
+	}
+	defer s.writes.Done()
+	if err := s.commit(b, first); err != nil {
 		return fmt.Errorf("spool %s: %w", name, advise(s.dir, err))
 	}
 	return nil
 }
 
-// begin takes ownership before the first byte is on disk, so that an Adopt of the
-// same moment leaves the temporary file alone.
-func (s *Spool) begin(name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
+// join takes ownership of the name and adds the entry to the open batch. first says
+// that nobody else flushes it.
+func (s *Spool) join(name string, data []byte) (b *batch, first bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return ErrClosed
+		return nil, false, ErrClosed
 	}
-	s.owned[name] = true
-	s.puts.Add(1)
-	return nil
+	r := record{kind: kindPut, name: name, at: s.now(), data: bytes.Clone(data)}
+	s.live[name] = &entry{record: r, owned: true}
+	s.writes.Add(1)
+	b, first = s.add(r)
+	return b, first, nil
 }
 
-// write makes an entry durable. The steps and their order are explained in the
-// package documentation.
-func (s *Spool) write(name string, data []byte) error {
-	temporary := filepath.Join(s.dir, name+"."+rand.Text()[:12]+temporarySuffix)
-	err := s.disk.write(temporary, frame(data))
-	if err == nil {
-		err = s.disk.rename(temporary, s.path(name))
-	}
-	if err != nil {
-		_ = s.disk.remove(temporary)
-		return err
-	}
-	return s.disk.syncDir(s.dir)
+// add is called with mu held.
+func (s *Spool) add(r record) (b *batch, first bool) {
+	b = s.open
+	b.lines = r.append(b.lines)
+	b.puts++
+	return b, b.puts == 1
 }
 
 // Remove ends an entry whose effects are durable elsewhere. A name that is not
@@ -66,14 +61,18 @@ func (s *Spool) Remove(name string) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.closed {
+		s.mu.Unlock()
 		return ErrClosed
 	}
-	if err := s.disk.remove(s.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("remove %s from spool: %w", name, advise(s.dir, err))
+	if _, ok := s.live[name]; ok {
+		delete(s.live, name)
+		s.open.lines = record{kind: kindRemove, name: name, at: s.now()}.append(s.open.lines)
 	}
-	delete(s.owned, name)
+	s.writes.Add(1)
+	s.mu.Unlock()
+	defer s.writes.Done()
+	s.note()
 	return nil
 }
 
@@ -82,10 +81,10 @@ func (s *Spool) Remove(name string) error {
 func (s *Spool) Release(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.owned, name)
+	if e, ok := s.live[name]; ok {
+		e.owned = false
+	}
 }
-
-func (s *Spool) path(name string) string { return filepath.Join(s.dir, name+entrySuffix) }
 
 func checkName(name string) error {
 	if !entryName.MatchString(name) {

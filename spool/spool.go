@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"sync"
+	"time"
 )
 
 var (
@@ -36,16 +37,34 @@ const (
 type Spool struct {
 	root, worker, dir string
 
-	disk disk
-	lock *flock
-	puts sync.WaitGroup
+	disk   disk
+	lock   *flock
+	now    func() time.Time
+	writes sync.WaitGroup // calls that may write
 
-	adopting sync.Mutex      // one Adopt at a time
-	reported map[string]bool // paths of leftovers that Adopt has told of; guarded by adopting
+	adopting  sync.Mutex      // one Adopt at a time
+	reported  map[string]bool // paths of leftovers that Adopt has told of; guarded by adopting
+	inherited uint64          // the newest journal of this worker's earlier lives
+
+	// writing is held while the journal is written to, and taken before mu.
+	writing sync.Mutex
+	journal file // nil: the next write begins one
+	size    int
+	limit   int      // size at which the journal is replaced
+	number  uint64   // of the newest journal
+	ours    []string // paths of this life's journals that are still there, the newest last
 
 	mu     sync.Mutex
 	closed bool
-	owned  map[string]bool // names between Put or Adopt and Remove or Release
+	open   *batch
+	live   map[string]*entry // between Put or Adopt and Remove
+}
+
+// entry is one answer that is not finished. It is owned between Put or Adopt and
+// Remove or Release.
+type entry struct {
+	record
+	owned bool
 }
 
 // Open makes root/worker where it is missing and locks it until Close or the end
@@ -59,15 +78,24 @@ func openOn(d disk, root, worker string) (*Spool, error) {
 	if !workerName.MatchString(worker) {
 		return nil, fmt.Errorf("open spool: worker name %q: use up to 64 of A-Z a-z 0-9 . _ -, no dot in front", worker)
 	}
-	dir := filepath.Join(root, worker)
-	lock, err := settle(d, root, dir)
-	if err != nil {
-		return nil, fmt.Errorf("open spool %s: %w", dir, advise(root, err))
+	s := &Spool{
+		root: root, worker: worker, dir: filepath.Join(root, worker), disk: d, now: time.Now,
+		reported: map[string]bool{}, live: map[string]*entry{}, open: newBatch(),
 	}
-	return &Spool{
-		root: root, worker: worker, dir: dir, disk: d, lock: lock,
-		reported: map[string]bool{}, owned: map[string]bool{},
-	}, nil
+	var err error
+	if s.lock, err = settle(d, root, s.dir); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", s.dir, advise(root, err))
+	}
+	earlier, err := journalsOf(s.dir)
+	if err != nil {
+		s.lock.release()
+		return nil, fmt.Errorf("open spool %s: %w", s.dir, advise(root, err))
+	}
+	if len(earlier) > 0 {
+		s.inherited = earlier[len(earlier)-1]
+		s.number = s.inherited
+	}
+	return s, nil
 }
 
 // settle makes and locks a worker's directory while nobody can take it away.
@@ -121,9 +149,25 @@ func (s *Spool) Close() error {
 	if again {
 		return nil
 	}
-	s.puts.Wait()
+	s.writes.Wait()
 	s.adopting.Lock()
 	defer s.adopting.Unlock()
+	s.finish()
 	s.lock.release()
 	return nil
+}
+
+// finish ends the journal, and takes it away where nothing is left in it.
+func (s *Spool) finish() {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if len(s.live) > 0 && (s.journal == nil || len(s.open.lines) > 0) {
+		_ = s.flush() // what it would save was not saved before, and whoever put it was told
+	}
+	if s.journal != nil {
+		s.abandon()
+	}
+	if len(s.live) == 0 {
+		s.ours = s.removed(s.ours)
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,9 +40,40 @@ func TestAnEntryIsHandedOutOnceUntilRemovedOrReleased(t *testing.T) {
 		}
 	}
 	want(t, adopt(t, s))
-	want(t, files(t, s.dir), "b.sealed")
+	want(t, onDisk(t, s), "b")
 	put(t, s, "a")
 	want(t, adopt(t, s))
+}
+
+// onDisk is what the next life would find.
+func onDisk(t *testing.T, s *Spool) (names []string) {
+	t.Helper()
+	c, err := readAll(s.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(c.live))
+}
+
+// A journal does not grow for ever, and what is left in it goes on into the next.
+func TestAFullJournalIsReplaced(t *testing.T) {
+	s := open(t, t.TempDir(), "w1")
+	put(t, s, "kept")
+	big := make([]byte, minJournal/8)
+	for n := range 30 {
+		name := fmt.Sprint("b", n)
+		if err := errors.Join(s.Put(name, big), s.Remove(name)); err != nil {
+			t.Fatal(err)
+		}
+		want(t, onDisk(t, s), "kept")
+	}
+	left := files(t, s.dir)
+	info, err := os.Stat(filepath.Join(s.dir, left[0]))
+	if err != nil || len(left) != 1 || left[0] == "1.journal" || info.Size() > minJournal {
+		t.Fatalf("%q, the first of %d bytes, %v", left, info.Size(), err)
+	}
+	s.Release("kept")
+	want(t, adopt(t, s), "kept")
 }
 
 func TestPutAgainReplacesTheWhole(t *testing.T) {
@@ -133,7 +166,7 @@ func TestAClosedSpoolTouchesNothing(t *testing.T) {
 		}
 	}
 	s.Release("a")
-	want(t, files(t, root, "w1"), "a.sealed")
+	want(t, files(t, root, "w1"), "1.journal")
 }
 
 // A process that is stopped while it holds the root's lock must not hold up the
@@ -143,7 +176,7 @@ func TestAStoppedNeighbourIsWaitedForBriefly(t *testing.T) {
 	s := open(t, root, "w1")
 	put(t, s, "a")
 	s.Release("a")
-	leave(t, frame(payload("b")), root, "w2", "b.sealed")
+	leave(t, journal("b"), root, "w2", "1.journal")
 	synctest.Test(t, func(t *testing.T) {
 		gate, err := passGate(root)
 		if err != nil {

@@ -336,7 +336,7 @@ func (w *world) plant(secret string) {
 	defer func() { w.ok(locks.Close()) }()
 	w.ok(locks.Set(ctx, "lock:"+secret, "", 0).Err())
 	w.ok(os.MkdirAll(filepath.Join(w.spool, "w"), 0o700))
-	w.ok(os.WriteFile(filepath.Join(w.spool, "w", "planted.sealed"), []byte(hex.EncodeToString([]byte(secret))), 0o600))
+	w.ok(os.WriteFile(filepath.Join(w.spool, "w", "planted.journal"), []byte(hex.EncodeToString([]byte(secret))), 0o600))
 }
 
 // forms are texts that each hold the secret in another way.

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os/exec"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -20,10 +19,12 @@ import (
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/fleet"
 	"github.com/regrant/regrant/internal/testenv"
+	"github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/locks"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/providers/providertest"
+	"github.com/regrant/regrant/spool"
 )
 
 const (
@@ -285,14 +286,13 @@ func (c *cell) pending() string {
 	return ""
 }
 
-func (c *cell) spooled() (files []string) {
-	_ = filepath.WalkDir(filepath.Join(c.Config.DataDir, "spool"), func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".sealed" {
-			files = append(files, path)
-		}
-		return nil
-	})
-	return files
+// spooled are the workers that hold answers, and how many.
+func (c *cell) spooled() (all []spool.Waiting) {
+	found, err := spool.Look(worker.SpoolOf(c.Config))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return slices.DeleteFunc(found, func(w spool.Waiting) bool { return w.Entries == 0 })
 }
 
 // stored is how many messages a stream holds.
