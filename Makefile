@@ -66,6 +66,14 @@ keys: ## sealing keys rotated, resealed and destroyed while 1,000 links are refr
 replay: ## replay a history of 50,000 mixed events twice: nothing is presented, no link changes (6 minutes)
 	REGRANT_REPLAY=50000 $(GO) test -count=1 -timeout 60m -run TestAReplayedHistory -v ./internal/replay/
 
+FOR      ?= 2m
+SEED     ?= 0
+torture: ## everything killed, stopped and cut for FOR=30m, judged; beside a fleet with a lock alone (SEED=n replays)
+	$(GO) run ./internal/torture -for $(FOR) -seed $(SEED) $(TORTURE)
+
+torture-short: ## the same in two minutes, all in all
+	$(GO) run ./internal/torture -for 45s -seed $(SEED) -lock-only-for 20s
+
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
 

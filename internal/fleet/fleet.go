@@ -144,15 +144,20 @@ func (c *Cell) Connect(ctx context.Context, role string) (*bus.Bus, error) {
 	})
 }
 
+// NewLink has the simulator issue a grant of a subject of its own, and names a link for it.
+func NewLink(sim *providertest.Server, provider string) Link {
+	sub := fmt.Sprintf("%s-sub-%s", provider, ulid.Make())
+	return Link{Address: events.Address{Tenant: "default", Provider: provider, Link: ulid.Make().String()}, Grant: sim.Issue(provider, sub)}
+}
+
 // Import makes n links at a provider, each a grant of its own subject.
 func (c *Cell) Import(ctx context.Context, provider string, n int) ([]Link, error) {
 	im := worker.Importer(c.Config, c.Bus, c.Store, c.Keys, time.Now)
 	made := make([]Link, 0, n)
 	for i := range n {
-		sub := fmt.Sprintf("%s-sub-%d-%s", provider, i, ulid.Make())
-		l := Link{Address: events.Address{Tenant: "default", Provider: provider, Link: ulid.Make().String()}, Grant: c.Sim.Issue(provider, sub)}
+		l := NewLink(c.Sim, provider)
 		err := im.Import(ctx, handlers.ImportLine{
-			Address: l.Address, User: fmt.Sprintf("user-%d", i), Nickname: fmt.Sprintf("login %d", i), Sub: sub,
+			Address: l.Address, User: fmt.Sprintf("user-%d", i), Nickname: fmt.Sprintf("login %d", i), Sub: l.Sub,
 			Access: secret.New(l.AccessToken), Refresh: secret.New(l.RefreshToken), ID: secret.New(l.IDToken), ExpiresAt: l.ExpiresAt,
 		})
 		if err != nil {

@@ -171,3 +171,11 @@ func (s *Server) Scripted(provider string) int {
 	defer queue.mu.Unlock()
 	return len(queue.queue)
 }
+
+// Unscript takes back the faults that no request has met yet.
+func (s *Server) Unscript(provider string) {
+	queue := &s.provider(provider).script
+	queue.mu.Lock()
+	defer queue.mu.Unlock()
+	queue.queue = nil
+}

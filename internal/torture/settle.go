@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+)
+
+// settleFor bounds the wait until nothing is left to do. What is left then, the judge
+// calls lost.
+const settleFor = 90 * time.Second
+
+// settle waits, and returns what is left; "" is nothing.
+func (c *cell) settle(ctx context.Context, left func(context.Context) string) string {
+	ctx, cancel := context.WithTimeout(ctx, settleFor)
+	defer cancel()
+	poll := time.NewTicker(500 * time.Millisecond)
+	defer poll.Stop()
+	for quiet, last := 0, ""; ; {
+		if is := left(ctx); is == "" {
+			quiet++ // a timer may be about to fire
+		} else if ctx.Err() == nil {
+			quiet, last = 0, is
+		}
+		if quiet == 3 {
+			return ""
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			return last
+		}
+	}
+}
+
+// left names something that workers have still to do.
+func (c *cell) left(ctx context.Context) string {
+	if is := c.queued(ctx); is != "" {
+		return is
+	}
+	found := ""
+	err := c.Store.List(ctx, events.Address{}, func(s links.Stored) bool {
+		l := s.Link
+		if l.Status == links.Refreshing || l.Status == links.Uncertain || l.Status == links.Unverified || l.Exchange != nil || len(l.Outbox) > 0 {
+			found = fmt.Sprintf("link %s is %s, %d events in its outbox, exchanging %t", l.Address, l.Status, len(l.Outbox), l.Exchange != nil)
+		}
+		return found == ""
+	})
+	if err != nil {
+		return err.Error()
+	}
+	if found == "" {
+		found = c.spooled()
+	}
+	return found
+}
+
+// queued says which queue holds something.
+func (c *cell) queued(ctx context.Context) string {
+	n := c.Bus.Names()
+	for _, provider := range names() {
+		for durable, stream := range map[string]string{n.WorkerConsumer(provider): n.In(), n.DueConsumer(provider): n.Timer()} {
+			got, err := c.Bus.JetStream().Consumer(ctx, stream, durable)
+			if err != nil {
+				return err.Error()
+			}
+			if i := got.CachedInfo(); i.NumPending > 0 || i.NumAckPending > 0 {
+				return fmt.Sprintf("%s has %d pending and %d unacked", durable, i.NumPending, i.NumAckPending)
+			}
+		}
+	}
+	return ""
+}
+
+// spooled names an answer on a worker's disk.
+func (c *cell) spooled() (file string) {
+	_ = filepath.WalkDir(c.dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".sealed" {
+			file = "spooled answer " + path
+		}
+		return nil
+	})
+	return file
+}
