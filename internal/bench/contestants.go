@@ -24,11 +24,15 @@ var (
 // own starts this program in another role.
 func own(role string) func(*bench, *stand.Cell, work) (*stand.Process, error) {
 	return func(b *bench, c *stand.Cell, w work) (*stand.Process, error) {
-		n := c.Bus.Names()
-		s := contest.Spec{
-			NATSURL: c.Stand.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
-			ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
-		}
-		return stand.Start(stand.Command{Name: role, Path: b.self, Args: append([]string{role}, s.Args()...), Ready: contest.Ready})
+		return stand.Start(stand.Command{Name: role, Path: b.self, Args: append([]string{role}, spec(c, w).Args()...), Ready: contest.Ready})
+	}
+}
+
+// spec says what a contestant works on.
+func spec(c *stand.Cell, w work) contest.Spec {
+	n := c.Bus.Names()
+	return contest.Spec{
+		NATSURL: c.Stand.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
+		ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
 	}
 }

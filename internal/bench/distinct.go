@@ -16,6 +16,8 @@ type distinct struct {
 	// limited holds a contestant against what the provider's delay lets through,
 	// where that is less than the floor manages.
 	limited bool
+	// rival is how many times as fast as N it must be; 0: N is not asked.
+	rival float64
 }
 
 func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, err error) {
@@ -23,7 +25,7 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 	if b.short {
 		d.links, d.reports = d.links/10, d.reports/10
 	}
-	var ratios, rates, floors []float64
+	var ratios, rates, floors, others, theirs []float64
 	presented := 0.0
 	err = b.turns(ctx, func(int) error {
 		f, err := b.try(ctx, floor, d.work)
@@ -40,6 +42,13 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 		}
 		ratios, rates, floors = append(ratios, o.PerSecond()/against), append(rates, o.PerSecond()), append(floors, f.PerSecond())
 		presented = max(presented, o.counts.PerToken())
+		if d.rival > 0 {
+			n, err := b.try(ctx, naive, d.work)
+			if err != nil {
+				return err
+			}
+			others, theirs = append(others, o.PerSecond()/n.PerSecond()), append(theirs, n.PerSecond())
+		}
 		return o.worked()
 	})
 	if err != nil {
@@ -52,10 +61,17 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 	if d.durable {
 		what += ", every write flushed for both"
 	}
-	return []report.Line{{
+	lines = []report.Line{{
 		What: what, Value: report.Median(ratios), Rounds: ratios, Bar: d.bar, Presentations: presented,
 		Detail: fmt.Sprintf("Regrant %.0f/s, F %.0f/s", report.Median(rates), report.Median(floors)),
-	}}, nil
+	}}
+	if d.rival > 0 {
+		lines = append(lines, report.Line{
+			What: fmt.Sprintf("distinct links, provider %s, against N", shown(d.delay)), Value: report.Median(others), Rounds: others, Bar: d.rival, Presentations: presented,
+			Detail: fmt.Sprintf("N %.0f/s", report.Median(theirs)),
+		})
+	}
+	return lines, nil
 }
 
 // worked makes sure that no distinct link's report was settled without its refresh.

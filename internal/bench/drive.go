@@ -17,6 +17,8 @@ import (
 type bench struct {
 	settings
 	*stand.Stand
+	// rivals is the path of their program; built where a row needs it.
+	rivals string
 	// self is this program, which is also the provider, the denominators and the load.
 	self     string
 	dir      string
@@ -83,6 +85,11 @@ func (b *bench) all(ctx context.Context) (lines []report.Line, err error) {
 			continue
 		}
 		fmt.Fprintf(b.progress, "row %d: %s\n", r.number, r.what)
+		if r.rivals && b.rivals == "" {
+			if err := b.buildRivals(ctx); err != nil {
+				return lines, err
+			}
+		}
 		found, err := r.measure(ctx, b)
 		for i := range found {
 			found[i].Row = r.number
