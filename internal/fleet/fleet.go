@@ -39,8 +39,17 @@ type Options struct {
 	Replicas int
 	// Providers by name: how the simulator behaves, and what Regrant believes of it.
 	Providers map[string]Provider
+	// Simulator is one that runs elsewhere and has all Providers; nil: one is started in
+	// this process.
+	Simulator Simulator
 	// Log may be nil.
 	Log *slog.Logger
+}
+
+// Simulator is what a cell asks of its provider; *providertest.Server is one.
+type Simulator interface {
+	Endpoints(provider string) providertest.Endpoints
+	Issue(provider, sub string, options ...providertest.GrantOption) providertest.Grant
 }
 
 // Provider is one simulated provider and the profile that Regrant has of it.
@@ -54,11 +63,13 @@ type Provider struct {
 // in others.
 type Cell struct {
 	Config config.Config
+	// Sim is nil where the Simulator runs elsewhere.
 	Sim    *providertest.Server
 	Keys   *seal.Keys
 	Bus    *bus.Bus
 	Store  *kvstore.Store
 	log    *slog.Logger
+	grants Simulator
 }
 
 // Link is an imported link and the grant that the simulator knows it by.
@@ -78,16 +89,10 @@ func New(ctx context.Context, o Options) (c *Cell, err error) {
 			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	ledger := filepath.Join(o.Dir, "ledger")
-	if err := os.MkdirAll(ledger, 0o700); err != nil {
-		return c, err
-	}
-	behaviours := map[string]providertest.Behaviour{}
-	for name, p := range o.Providers {
-		behaviours[name] = p.Behaviour
-	}
-	if c.Sim, err = providertest.Start(providertest.Config{Dir: ledger, Providers: behaviours, Log: o.Log}); err != nil {
-		return c, err
+	if c.grants = o.Simulator; c.grants == nil {
+		if err := c.simulate(o); err != nil {
+			return c, err
+		}
 	}
 	if c.Config, err = c.configure(o); err != nil {
 		return c, err
@@ -106,6 +111,23 @@ func New(ctx context.Context, o Options) (c *Cell, err error) {
 	}
 	c.Store, err = worker.Store(ctx, c.Bus)
 	return c, err
+}
+
+// simulate starts the simulator in this process.
+func (c *Cell) simulate(o Options) (err error) {
+	ledger := filepath.Join(o.Dir, "ledger")
+	if err := os.MkdirAll(ledger, 0o700); err != nil {
+		return err
+	}
+	behaviours := map[string]providertest.Behaviour{}
+	for name, p := range o.Providers {
+		behaviours[name] = p.Behaviour
+	}
+	if c.Sim, err = providertest.Start(providertest.Config{Dir: ledger, Providers: behaviours, Log: o.Log}); err != nil {
+		return err
+	}
+	c.grants = c.Sim
+	return nil
 }
 
 func (c *Cell) configure(o Options) (config.Config, error) {
@@ -127,7 +149,7 @@ func (c *Cell) configure(o Options) (config.Config, error) {
 
 // profile lays the simulator's addresses and credentials over what is believed of it.
 func (c *Cell) profile(dir, name string, p providers.Profile) (providers.Profile, error) {
-	at := c.Sim.Endpoints(name)
+	at := c.grants.Endpoints(name)
 	p.Issuer, p.TokenURL, p.AuthorizeURL, p.RevocationURL, p.ClientID = at.Issuer, at.TokenURL, at.AuthorizeURL, at.RevocationURL, at.ClientID
 	if len(p.IDTokenAlgs) > 0 {
 		p.JWKSURL = at.JWKSURL
@@ -145,7 +167,7 @@ func (c *Cell) Connect(ctx context.Context, role string) (*bus.Bus, error) {
 }
 
 // NewLink has the simulator issue a grant of a subject of its own, and names a link for it.
-func NewLink(sim *providertest.Server, provider string) Link {
+func NewLink(sim Simulator, provider string) Link {
 	sub := fmt.Sprintf("%s-sub-%s", provider, ulid.Make())
 	return Link{Address: events.Address{Tenant: "default", Provider: provider, Link: ulid.Make().String()}, Grant: sim.Issue(provider, sub)}
 }
@@ -155,7 +177,7 @@ func (c *Cell) Import(ctx context.Context, provider string, n int) ([]Link, erro
 	im := worker.Importer(c.Config, c.Bus, c.Store, c.Keys, time.Now)
 	made := make([]Link, 0, n)
 	for i := range n {
-		l := NewLink(c.Sim, provider)
+		l := NewLink(c.grants, provider)
 		err := im.Import(ctx, handlers.ImportLine{
 			Address: l.Address, User: fmt.Sprintf("user-%d", i), Nickname: fmt.Sprintf("login %d", i), Sub: l.Sub,
 			Access: secret.New(l.AccessToken), Refresh: secret.New(l.RefreshToken), ID: secret.New(l.IDToken), ExpiresAt: l.ExpiresAt,

@@ -2,13 +2,10 @@ package main
 
 import (
 	"fmt"
-	"net/http"
 	"strings"
-	"time"
 
 	"github.com/regrant/regrant/internal/torture/faultproxy"
 	"github.com/regrant/regrant/internal/torture/nemesis"
-	"github.com/regrant/regrant/providers/providertest"
 )
 
 // acts say how each kind of fault is done to this cell.
@@ -25,12 +22,9 @@ func (c *cell) acts() map[nemesis.Kind]nemesis.Act {
 			p.Delay(a.Amount)
 			return func() { p.Delay(0) }
 		}),
-		nemesis.Provider429:     c.scripted(providertest.Fault{Kind: providertest.Status429, RetryAfter: "1"}),
-		nemesis.Provider503:     c.scripted(providertest.Fault{Kind: providertest.Status500, Status: http.StatusServiceUnavailable}),
-		nemesis.ProviderHang:    c.scripted(providertest.Fault{When: providertest.After, Kind: providertest.Hang}),
-		nemesis.ProviderGarbage: c.scripted(providertest.Fault{When: providertest.After, Kind: providertest.Garbage}),
-		nemesis.ProviderSlow:    c.scripted(providertest.Fault{When: providertest.After, Kind: providertest.Delay, Delay: 3 * time.Second}),
-		nemesis.ProviderReset:   c.scripted(providertest.Fault{When: providertest.After, Kind: providertest.Reset}),
+		nemesis.ProviderPause: paused(c.sim.server),
+		nemesis.Provider429:   c.scripted, nemesis.Provider503: c.scripted, nemesis.ProviderHang: c.scripted,
+		nemesis.ProviderGarbage: c.scripted, nemesis.ProviderSlow: c.scripted, nemesis.ProviderReset: c.scripted,
 	}
 }
 
@@ -97,12 +91,7 @@ func (c *cell) way(do func(*faultproxy.Proxy, nemesis.Action) (undo func())) nem
 }
 
 // scripted has the provider's next requests meet a fault.
-func (c *cell) scripted(f providertest.Fault) nemesis.Act {
-	return func(a nemesis.Action) (func() error, error) {
-		_, provider, _ := strings.Cut(a.Target, "/")
-		for range a.N {
-			c.Sim.Script(provider, f)
-		}
-		return func() error { c.Sim.Unscript(provider); return nil }, nil
-	}
+func (c *cell) scripted(a nemesis.Action) (func() error, error) {
+	_, provider, _ := strings.Cut(a.Target, "/")
+	return func() error { return c.sim.unscript(provider) }, c.sim.script(provider, a.Kind, a.N)
 }

@@ -45,7 +45,7 @@ func (o *ordeal) baseline(ctx context.Context) error {
 
 // bare issues a grant and gives it an address.
 func (c *cell) bare(provider string) fleet.Link {
-	l := fleet.NewLink(c.Sim, provider)
+	l := fleet.NewLink(c.sim, provider)
 	c.families[l.Family] = l.Address
 	return l
 }

@@ -29,6 +29,7 @@ type cell struct {
 	*fleet.Cell
 	dir         string
 	nats, redis *server
+	sim         *simulator
 	workers     []*worker
 	families    map[string]events.Address
 	log         *os.File
@@ -54,6 +55,9 @@ func newCell(ctx context.Context, dir string) (c *cell, err error) {
 	if c.redis, err = startRedis(dir); err != nil {
 		return c, err
 	}
+	if c.sim, err = startSimulator(dir); err != nil {
+		return c, err
+	}
 	simulated := map[string]fleet.Provider{}
 	for _, k := range kinds {
 		if simulated[k.name], err = k.provider(); err != nil {
@@ -62,7 +66,7 @@ func newCell(ctx context.Context, dir string) (c *cell, err error) {
 	}
 	c.Cell, err = fleet.New(ctx, fleet.Options{
 		Dir: dir, NATSURL: "nats://" + c.nats.addr, RedisURL: "redis://" + c.redis.addr + "/0", LockTTL: lockTTL,
-		Providers: simulated, Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Simulator: c.sim, Providers: simulated, Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	return c, err
 }
@@ -85,7 +89,7 @@ func (c *cell) link(ctx context.Context) (made []fleet.Link, err error) {
 // staff starts the workers and waits until they take work.
 func (c *cell) staff(p program) error {
 	for i := range workers {
-		w, err := newWorker(c.dir, i, c.Cell, p)
+		w, err := newWorker(i, c, p)
 		if err != nil {
 			return err
 		}
@@ -148,6 +152,9 @@ func (c *cell) close() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		err = errors.Join(err, c.Close(ctx))
+	}
+	if c.sim != nil {
+		c.sim.close()
 	}
 	c.redis.close()
 	c.nats.close()

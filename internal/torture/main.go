@@ -66,6 +66,9 @@ var errBroken = errors.New("a promise was broken")
 var errWeak = errors.New("the nemesis is too weak: the lock-only fleet failed nowhere")
 
 func run(ctx context.Context, args []string, out, errs io.Writer) (err error) {
+	if len(args) > 0 && args[0] == simulatorWord {
+		return simulate(ctx, args[1:], out)
+	}
 	o, err := parse(args, errs)
 	if err != nil {
 		return err

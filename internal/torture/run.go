@@ -52,7 +52,7 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 		return report, err
 	}
 	s := judge.Sources{
-		NATSURL: "nats://" + o.cell.nats.addr, Ledger: o.cell.Sim.LedgerPath(), Rules: ruled(), Workers: o.cell.ways(), Families: o.cell.families,
+		NATSURL: "nats://" + o.cell.nats.addr, Ledger: ledgerIn(o.cell.sim.dir), Rules: ruled(), Workers: o.cell.ways(), Families: o.cell.families,
 		Seed: o.seed, Commit: commit(), Machine: machine(), LockOnly: baseline, Begin: time.Now(),
 	}
 	if err := o.torment(ctx); err != nil {

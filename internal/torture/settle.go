@@ -45,10 +45,7 @@ func (c *cell) left(ctx context.Context) string {
 	}
 	found := ""
 	err := c.Store.List(ctx, events.Address{}, func(s links.Stored) bool {
-		l := s.Link
-		if l.Status == links.Refreshing || l.Status == links.Uncertain || l.Status == links.Unverified || l.Exchange != nil || len(l.Outbox) > 0 {
-			found = fmt.Sprintf("link %s is %s, %d events in its outbox, exchanging %t", l.Address, l.Status, len(l.Outbox), l.Exchange != nil)
-		}
+		found = c.leftOf(ctx, s.Link)
 		return found == ""
 	})
 	if err != nil {
@@ -58,6 +55,22 @@ func (c *cell) left(ctx context.Context) string {
 		found = c.spooled()
 	}
 	return found
+}
+
+// leftOf says what of one link. Its record names events until its next write, whether
+// they are stored or not.
+func (c *cell) leftOf(ctx context.Context, l links.Link) string {
+	if l.Status == links.Refreshing || l.Status == links.Uncertain || l.Status == links.Unverified || l.Exchange != nil {
+		return fmt.Sprintf("link %s is %s, exchanging %t", l.Address, l.Status, l.Exchange != nil)
+	}
+	if len(l.Outbox) == 0 {
+		return ""
+	}
+	last, err := c.Bus.LastOutput(ctx, l.Address)
+	if err != nil || last < l.EventNumber {
+		return fmt.Sprintf("event %d of %s is not stored: the last one is %d, %v", l.EventNumber, l.Address, last, err)
+	}
+	return ""
 }
 
 // queued says which queue holds something.

@@ -34,7 +34,7 @@ type program struct {
 const perHost = 2
 
 // newWorker prepares the i-th worker: its proxies and its configuration.
-func newWorker(dir string, i int, c *fleet.Cell, p program) (w *worker, err error) {
+func newWorker(i int, c *cell, p program) (w *worker, err error) {
 	w = &worker{name: nemesis.Worker(i), ways: map[string]*faultproxy.Proxy{}}
 	defer func() {
 		if err != nil {
@@ -46,43 +46,43 @@ func newWorker(dir string, i int, c *fleet.Cell, p program) (w *worker, err erro
 			return w, err
 		}
 	}
-	path := filepath.Join(dir, w.name+".yaml")
+	path := filepath.Join(c.dir, w.name+".yaml")
 	cfg := w.through(c)
-	cfg.DataDir = filepath.Join(dir, fmt.Sprintf("host-%d", i/perHost))
+	cfg.DataDir = filepath.Join(c.dir, fmt.Sprintf("host-%d", i/perHost))
 	if err := fleet.WriteFile(path, cfg); err != nil {
 		return w, err
 	}
-	if w.log, err = os.Create(filepath.Join(dir, w.name+".log")); err != nil {
+	if w.log, err = os.Create(filepath.Join(c.dir, w.name+".log")); err != nil {
 		return w, err
 	}
 	w.Process = process.New(process.Command{
-		Path: p.path, Args: append(append([]string{}, p.args...), "--config", path), Dir: dir, Ready: p.ready, Log: w.log, Tail: tail,
+		Path: p.path, Args: append(append([]string{}, p.args...), "--config", path), Dir: c.dir, Ready: p.ready, Log: w.log, Tail: tail,
 	})
 	return w, nil
 }
 
 // target is where a way leads.
-func target(c *fleet.Cell, way string) string {
+func target(c *cell, way string) string {
 	switch way {
 	case "nats":
 		return strings.TrimPrefix(c.Config.NATS.URL, "nats://")
 	case "redis":
 		return strings.TrimSuffix(strings.TrimPrefix(c.Config.Redis.URL, "redis://"), "/0")
 	default:
-		return strings.TrimPrefix(c.Sim.URL(), "http://")
+		return strings.TrimPrefix(c.sim.URL(), "http://")
 	}
 }
 
 // through is the cell's configuration with this worker's proxies in it. Browsers go
 // to the provider directly, and what the provider calls itself stays.
-func (w *worker) through(c *fleet.Cell) config.Config {
+func (w *worker) through(c *cell) config.Config {
 	cfg := c.Config
 	cfg.NATS.URL = "nats://" + w.ways["nats"].Addr()
 	cfg.Redis.URL = "redis://" + w.ways["redis"].Addr() + "/0"
 	cfg.Providers = map[string]providers.Profile{}
 	for name, p := range c.Config.Providers {
 		for _, url := range []*string{&p.TokenURL, &p.RevocationURL, &p.JWKSURL} {
-			*url = strings.Replace(*url, c.Sim.URL(), "http://"+w.ways["provider"].Addr(), 1)
+			*url = strings.Replace(*url, c.sim.URL(), "http://"+w.ways["provider"].Addr(), 1)
 		}
 		cfg.Providers[name] = p
 	}

@@ -31,8 +31,9 @@ const (
 	Delay          Kind = "delay"
 )
 
-// What the provider does. N requests meet it.
+// What the provider does. N requests meet it; a pause is of its whole process.
 const (
+	ProviderPause   Kind = "provider-pause"
 	Provider429     Kind = "provider-429"
 	Provider503     Kind = "provider-503"
 	ProviderHang    Kind = "provider-hang"
@@ -90,6 +91,7 @@ var rates = []rate{
 	{ReplyLost, 6 * time.Second, 2, 4, ways},
 	{ReplyTruncated, 9 * time.Second, 2, 4, ways},
 	{Delay, 15 * time.Second, 2, 6, ways},
+	{ProviderPause, 75 * time.Second, 0.5, 3, just("provider")},
 	{Provider429, 45 * time.Second, 2, 4, providers},
 	{Provider503, 30 * time.Second, 2, 4, providers},
 	{ProviderHang, 40 * time.Second, 2, 4, providers},
