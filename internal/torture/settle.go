@@ -60,7 +60,8 @@ func (c *cell) left(ctx context.Context) string {
 // leftOf says what of one link. Its record names events until its next write, whether
 // they are stored or not.
 func (c *cell) leftOf(ctx context.Context, l links.Link) string {
-	if l.Status == links.Refreshing || l.Status == links.Uncertain || l.Status == links.Unverified || l.Exchange != nil {
+	awaited := l.Status == links.Uncertain && time.Now().Before(l.AnswersUntil) // else the old bearer may live
+	if awaited || l.Status == links.Refreshing || l.Status == links.Unverified || l.Exchange != nil {
 		return fmt.Sprintf("link %s is %s, exchanging %t", l.Address, l.Status, l.Exchange != nil)
 	}
 	if len(l.Outbox) == 0 {
