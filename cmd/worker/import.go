@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/regrant/regrant/audit"
@@ -19,12 +18,20 @@ import (
 )
 
 type importCmd struct {
-	Atomic bool   `help:"Import nothing if any line is bad."`
+	Atomic bool   `help:"Import nothing if any line is bad. All lines are held in memory."`
 	File   string `arg:"" optional:"" help:"File of lines; left out: standard input." type:"existingfile"`
 }
 
-// maxLine bounds an import line: two tokens and an ID token fit many times over.
-const maxLine = 1 << 20
+const (
+	// maxLine bounds an import line: two tokens and an ID token fit many times over.
+	maxLine = 1 << 20
+	// pieceLines and pieceBytes bound what is read before it is imported, and with it the
+	// memory of an import.
+	pieceLines = 10_000
+	pieceBytes = 64 << 20
+	// importers work on a piece at once: an import waits for the servers, not they for it.
+	importers = 64
+)
 
 // imported is what became of one line.
 type imported struct {
@@ -55,27 +62,20 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, cell.Close(ctx)) }()
-	im := worker.Importer(cfg, cell.bus, cell.store, keys, time.Now)
 	from, err := i.open(c)
 	if err != nil {
 		return err
 	}
 	defer from.Close()
-	lines, err := check(ctx, from, im)
+	run := importRun{
+		im: worker.Importer(cfg, cell.bus, cell.store, keys, time.Now), audit: audit.NewRun(cell.bus, time.Now, c.ConnectTimeout),
+		from: bufio.NewReader(from), atomic: i.Atomic,
+	}
+	err = run.all(ctx, func(lines []imported) error { return i.tell(c, lines) })
 	if err != nil {
 		return err
 	}
-	bad := count(lines)
-	if good := len(lines) - bad; good > 0 && (bad == 0 || !i.Atomic) {
-		run := audit.NewRun(cell.bus, time.Now, c.ConnectTimeout)
-		if err := run.Before(ctx, audit.Entry{Action: audit.Imported, Details: map[string]string{"lines": strconv.Itoa(good)}}); err != nil {
-			return err
-		}
-		if err := write(ctx, im, lines); err != nil {
-			return err
-		}
-	}
-	return i.report(c, lines, bad > 0 && i.Atomic)
+	return run.sum(c)
 }
 
 // open is the input: a file, or what stands on standard input.
@@ -84,41 +84,6 @@ func (i *importCmd) open(c *cli.Common) (io.ReadCloser, error) {
 		return io.NopCloser(c.In), nil
 	}
 	return os.Open(i.File)
-}
-
-// check reads all lines before any is imported, so that --atomic can refuse.
-func check(ctx context.Context, input io.Reader, im *handlers.Importer) ([]imported, error) {
-	var lines []imported
-	seen := map[string]int{}
-	from := bufio.NewReader(input)
-	for n := 1; ; n++ {
-		text, err := readLine(from)
-		if errors.Is(err, io.EOF) {
-			return lines, nil
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read line %d: %w; nothing is imported", n, err)
-		}
-		if len(text) == 0 {
-			continue
-		}
-		line := imported{Line: n}
-		in, err := parse(text)
-		if err == nil {
-			in, err = im.Check(ctx, in)
-		}
-		if first, twice := seen[in.Address.String()]; err == nil && twice {
-			err = &handlers.BadLine{Field: "link", Problem: fmt.Sprintf("is in line %d already", first)}
-		}
-		if err := line.note(err); err != nil {
-			return nil, err
-		}
-		if line.in = in; !line.bad() {
-			line.Link = in.Address.String()
-			seen[line.Link] = n
-		}
-		lines = append(lines, line)
-	}
 }
 
 // readLine returns the next line without the space around it, or the first
@@ -156,19 +121,6 @@ func (i *imported) note(err error) error {
 	return err
 }
 
-func write(ctx context.Context, im *handlers.Importer, lines []imported) error {
-	for n := range lines {
-		line := &lines[n]
-		if line.bad() {
-			continue
-		}
-		if err := line.note(im.Import(ctx, line.in)); err != nil {
-			return fmt.Errorf("line %d: %w; the lines before it are imported", line.Line, err)
-		}
-	}
-	return nil
-}
-
 func count(lines []imported) (bad int) {
 	for _, l := range lines {
 		if l.bad() {
@@ -178,7 +130,8 @@ func count(lines []imported) (bad int) {
 	return bad
 }
 
-func (i *importCmd) report(c *cli.Common, lines []imported, refused bool) error {
+// tell reports the lines of a piece: each to a machine, to people those that are bad.
+func (i *importCmd) tell(c *cli.Common, lines []imported) error {
 	for _, l := range lines {
 		if c.JSON {
 			if err := c.Print(l); err != nil {
@@ -187,17 +140,6 @@ func (i *importCmd) report(c *cli.Common, lines []imported, refused bool) error 
 		} else if l.bad() {
 			fmt.Fprintf(c.Err, "line %d: %s %s\n", l.Line, l.Field, l.Problem)
 		}
-	}
-	bad := count(lines)
-	good := len(lines) - bad
-	if refused {
-		good = 0
-	}
-	if !c.JSON {
-		fmt.Fprintf(c.Out, "imported %d, bad %d\n", good, bad)
-	}
-	if bad > 0 {
-		return fmt.Errorf("%w: %d of %d lines were not imported: correct them and import those alone", cli.ErrBadInput, len(lines)-good, len(lines))
 	}
 	return nil
 }
