@@ -26,3 +26,21 @@ func (p *Process) CPU() time.Duration {
 	system, _ := strconv.Atoi(string(words[12]))
 	return time.Duration(user+system) * tick
 }
+
+// Memory is what the process has resident.
+func (p *Process) Memory() (m Memory) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+	if err != nil {
+		return m
+	}
+	for line := range bytes.Lines(status) {
+		var kB Bytes
+		if n, _ := fmt.Sscanf(string(line), "VmHWM: %d kB", &kB); n == 1 {
+			m.Peak = kB << 10
+		}
+		if n, _ := fmt.Sscanf(string(line), "VmRSS: %d kB", &kB); n == 1 {
+			m.Now = kB << 10
+		}
+	}
+	return m
+}
