@@ -3,6 +3,7 @@ package locks_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -257,6 +258,45 @@ func TestOneOfManyCallersTriesPerInterval(t *testing.T) {
 			t.Errorf("%d callers ask a Redis that is away", n)
 		}
 		callers.Wait()
+	})
+}
+
+// Those who come while Redis is asked are asked for together; whoever did not wait
+// so long is left out, for nobody would give the lock back.
+func TestCallersOfTheSameTimeShareAnExchange(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		release(t, acquire(t, w.lock, "k")) // Redis has the scripts
+		ctx, giveUp := context.WithCancel(t.Context())
+		failures := make(chan error, 22)
+		take := func(ctx context.Context, key string) {
+			_, err := w.lock.Acquire(ctx, key)
+			failures <- err
+		}
+		w.set(slow)
+		go take(t.Context(), "first")
+		synctest.Wait()
+		go take(ctx, "k")
+		for n := range 20 {
+			go take(t.Context(), fmt.Sprint("k", n))
+		}
+		synctest.Wait()
+		giveUp()
+		if err := <-failures; !errors.Is(err, context.Canceled) {
+			t.Fatalf("the one that gave up: %v", err)
+		}
+		for range 21 {
+			if err := <-failures; err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if n := w.set(none); n != 4 { // the last two look for the lock that was given up
+			t.Errorf("%d exchanges for 21 locks", n)
+		}
+		if w.exists() {
+			t.Error("the lock that nobody waited for was taken")
+		}
+		held(t, w.locker("two"), "k19")
 	})
 }
 

@@ -59,7 +59,7 @@ func New(client redis.UniversalClient, cfg Config) *Redis {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Redis{
-		cfg: cfg, client: client, locks: redislock.New(client),
+		cfg: cfg, client: client, locks: redislock.New(newPipelined(client, callTimeout(cfg.Budget))),
 		circuit: &circuit{every: cfg.Budget.LockRenew, log: cfg.Log},
 		ctx:     ctx, cancel: cancel,
 	}

@@ -45,6 +45,7 @@ const (
 	notSent         // fails before Redis sees it
 	replyLost       // carried out, but the caller sees an error
 	hangs           // carried out, but the caller hears nothing until its context ends
+	slow            // carried out, and takes a millisecond
 	timesOut        // not carried out; the connection notices the deadline, the context not yet
 )
 
@@ -84,7 +85,11 @@ func (w *world) set(f fault) int {
 func (w *world) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (w *world) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
-	return next
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		w.enter()
+		defer w.leave()
+		return next(ctx, cmds)
+	}
 }
 
 func (w *world) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -107,6 +112,8 @@ func (w *world) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			return err
 		}
 		switch f {
+		case slow:
+			time.Sleep(time.Millisecond)
 		case replyLost:
 			return fail(cmd, io.ErrUnexpectedEOF)
 		case hangs:
