@@ -136,7 +136,19 @@ func (c *cell) heal() error {
 	return nil
 }
 
-// retire kills the workers: what they could still do is not to be waited for.
+// dismiss ends the workers as an operator does: what they have in hand they finish,
+// and nothing changes any more.
+func (c *cell) dismiss() error {
+	errs := make([]error, len(c.workers))
+	var all sync.WaitGroup
+	for i, w := range c.workers {
+		all.Go(func() { errs[i] = w.dismiss() })
+	}
+	all.Wait()
+	return errors.Join(append(errs, c.retire())...)
+}
+
+// retire kills the workers that are left, and closes their ways.
 func (c *cell) retire() (err error) {
 	for _, w := range c.workers {
 		err = errors.Join(err, w.close())

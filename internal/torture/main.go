@@ -41,7 +41,7 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	flags.SetOutput(errs)
 	flags.DurationVar(&o.length, "for", 2*time.Minute, "how long faults last")
 	flags.Uint64Var(&o.seed, "seed", 0, "draws the faults; 0: by the clock, and said")
-	flags.Float64Var(&o.rate, "rate", 80, "reports a second")
+	flags.Float64Var(&o.rate, "rate", 100, "reports a second")
 	flags.StringVar(&o.dir, "dir", "", "where logs, stores and ledger go; left out: a temporary directory, kept where a promise was broken")
 	flags.StringVar(&o.json, "json", "", "write the reports to this file")
 	flags.StringVar(&o.report, "report", "", "write the reports to this file, for people")

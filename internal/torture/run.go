@@ -60,6 +60,9 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 	}
 	s.End = time.Now()
 	left := o.settled(ctx, baseline)
+	if err := o.cell.dismiss(); err != nil {
+		return report, err
+	}
 	s.Faults = o.faults
 	if s.Keys, err = seal.Load(o.cell.Config.Keys.File); err != nil {
 		return report, err
@@ -71,7 +74,7 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 	if left != "" && !baseline {
 		report.Breaches = append(report.Breaches, judge.Breach{Rule: "settled", What: fmt.Sprintf("after %v: %s", settleFor, left)})
 	}
-	return report, o.cell.retire()
+	return report, nil
 }
 
 // torment lets load and nemesis run beside each other, and heals.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/regrant/regrant/config"
@@ -106,6 +107,24 @@ func (w *worker) begin(wrong time.Duration) error {
 	case <-limit.C:
 	}
 	return nil
+}
+
+// dismiss tells the worker to end, and waits for it.
+func (w *worker) dismiss() error {
+	if err := w.Signal(syscall.SIGTERM); err != nil {
+		return nil // it has ended already
+	}
+	limit := time.NewTimer(2 * readyFor)
+	defer limit.Stop()
+	select {
+	case <-w.Exited():
+		if err := w.Wait(); err != nil {
+			return fmt.Errorf("%s was told to end, and ended with %w; it said:\n%s", w.name, err, w.Output())
+		}
+		return nil
+	case <-limit.C:
+		return fmt.Errorf("%s was told to end, and did not within %v; it said:\n%s", w.name, 2*readyFor, w.Output())
+	}
 }
 
 func (w *worker) close() error {
