@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,14 @@ type runCmd struct {
 	LockTTL time.Duration `name:"lock-ttl" help:"The one number behind all protocol times; the same for all workers of a cell (10s)." placeholder:"10s"`
 }
 
+// heapFloor keeps the garbage collector from running every few megabytes: what a
+// worker has alive is little, and each run looks at the stacks of all flights. It is
+// never written to: the price is as much garbage beside it.
+const heapFloor = 64 << 20
+
 func (r *runCmd) Run(ctx context.Context, c *cli.Common) (err error) {
+	floor := make([]byte, heapFloor)
+	defer runtime.KeepAlive(floor)
 	cfg, err := r.config(c)
 	if err != nil {
 		return err
