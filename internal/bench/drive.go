@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/regrant/regrant/internal/bench/provider"
 	"github.com/regrant/regrant/internal/bench/report"
@@ -40,9 +42,18 @@ func drive(ctx context.Context, o settings, out, progress io.Writer) (err error)
 		return err
 	}
 	defer b.close()
-	lines, err := b.all(ctx)
-	report.Table(out, lines)
-	return err
+	found, err := b.all(ctx)
+	report.Table(out, found.Lines, !o.short)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(found.Lines, report.Line.Twice) {
+		return errors.New("something was presented more than once: see the table")
+	}
+	if o.write == "" {
+		return nil
+	}
+	return found.Write(o.write)
 }
 
 // on is the stand with one or the other way of writing.
@@ -79,7 +90,8 @@ func (b *bench) open(name string, syncAlways bool) (*stand.Stand, error) {
 }
 
 // all measures the rows that were asked for.
-func (b *bench) all(ctx context.Context) (lines []report.Line, err error) {
+func (b *bench) all(ctx context.Context) (report.Report, error) {
+	found := report.Report{When: time.Now(), Commit: commit(ctx), Rounds: b.rounds, Machine: machine(), Versions: versions(ctx)}
 	for _, r := range rows {
 		if len(b.rows) > 0 && !b.rows[r.number] {
 			continue
@@ -87,17 +99,17 @@ func (b *bench) all(ctx context.Context) (lines []report.Line, err error) {
 		fmt.Fprintf(b.progress, "row %d: %s\n", r.number, r.what)
 		if r.rivals && b.rivals == "" {
 			if err := b.buildRivals(ctx); err != nil {
-				return lines, err
+				return found, err
 			}
 		}
-		found, err := r.measure(ctx, b)
-		for i := range found {
-			found[i].Row = r.number
+		lines, err := r.measure(ctx, b)
+		for i := range lines {
+			lines[i].Row = r.number
 		}
-		lines = append(lines, found...)
+		found.Lines = append(found.Lines, lines...)
 		if err != nil {
-			return lines, fmt.Errorf("row %d: %w", r.number, err)
+			return found, fmt.Errorf("row %d: %w", r.number, err)
 		}
 	}
-	return lines, nil
+	return found, nil
 }

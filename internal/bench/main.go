@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -60,12 +61,14 @@ type settings struct {
 	rows   map[int]bool // empty: all
 	rounds int
 	short  bool
+	write  string // directory of the report's files; empty: none are written
 }
 
 func options(args []string) (o settings, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.rounds, "rounds", 3, "how often the contestants take turns")
 	f.BoolVar(&o.short, "short", false, "a minute: little of everything, nothing is judged but what was presented twice")
+	f.StringVar(&o.write, "write", "", "directory to write performance.json, .svg and .md to; rows left out are kept")
 	rows := f.String("rows", "", "only these rows, such as 1,3")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -77,6 +80,12 @@ func options(args []string) (o settings, err error) {
 			return o, fmt.Errorf("-rows %s: numbers of rows are needed, separated by commas", *rows)
 		}
 		o.rows[n] = true
+	}
+	if o.short {
+		o.rounds = 1
+	}
+	if o.short && o.write != "" {
+		return o, errors.New("-short measures nothing worth writing: leave one of -short and -write out")
 	}
 	return o, nil
 }

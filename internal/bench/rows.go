@@ -30,16 +30,13 @@ var rows = []row{
 	}},
 	{5, "time added at a tenth of capacity", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.added(ctx) }},
 	{6, "a slow provider beside a fast one", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.isolated(ctx) }},
+	{7, "the transport of a service", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.transport(ctx) }},
 }
 
 // turns has the contestants take turns: what slows the machine for a while slows
 // all of them.
 func (b *bench) turns(ctx context.Context, try func(round int) error) error {
-	n := b.rounds
-	if b.short {
-		n = 1
-	}
-	for i := range n {
+	for i := range b.rounds {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

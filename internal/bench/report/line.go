@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Line is one claim of a row: a ratio or a figure, and its bar.
@@ -23,11 +24,17 @@ type Line struct {
 	Presentations float64 `json:"presentations,omitempty"`
 	// Detail has absolute figures, for orientation.
 	Detail string `json:"detail,omitempty"`
+	// Commit and When are those of another run, from which the line was kept.
+	Commit string    `json:"commit,omitempty"`
+	When   time.Time `json:"when,omitzero"`
 }
+
+// Twice says that something was presented more than once.
+func (l Line) Twice() bool { return l.Presentations != 0 && l.Presentations != 1 }
 
 // Met says whether the bar was reached, and nothing presented twice.
 func (l Line) Met() bool {
-	if l.Presentations != 0 && l.Presentations != 1 {
+	if l.Twice() {
 		return false
 	}
 	if l.AtMost {
