@@ -16,7 +16,8 @@ import (
 type Handler interface {
 	// Peek settles a message from its subject and headers alone, or answers
 	// false. It runs between receiving one message and the next: it must not
-	// block, and may be called again for a message whose acknowledgement was lost.
+	// block, nor keep the message, and may be called again for one whose
+	// acknowledgement was lost.
 	Peek(m *inbox.Message) (inbox.Verdict, bool)
 	// Handle decides about any other message. It holds one of the consumer's
 	// slots (see inbox.Waiting). The message is its own until it returns: no

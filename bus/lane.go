@@ -45,6 +45,8 @@ type lane struct {
 	ends func() <-chan struct{}
 	// one, if set, marks the messages of this lane: see One.
 	one *one
+	// look is the message at hand, until it is known to need a handler.
+	look delivery
 
 	// The session: a subscription for replies, and the number of its last
 	// request. After a lost request it is replaced, so that the old request, if it
@@ -113,35 +115,68 @@ func (l *lane) pull(n int) (started, back int, err error) {
 	silence := max(l.c.bus.cfg.Budget.Heartbeat, silenceFloor)
 	lost := time.NewTimer(silence)
 	defer lost.Stop()
-	for received := 0; received < n; {
+	got := tally{want: n}
+	for !got.over() {
 		select {
 		case msg := <-l.msgs:
 			lost.Reset(silence)
-			if l.control(msg) {
-				if over, err := l.heed(msg); over {
-					return started, back, err
-				}
-				continue
-			}
-			received++
-			switch began, returned := l.c.take(msg, l.one); {
-			case began:
-				started++
-			case returned:
-				back++
+			if err := l.receive(msg, &got); err != nil {
+				return got.started, got.back, err
 			}
 		case <-anew: // the server has forgotten the request
 			l.closeSession()
-			return started, back, nil
+			return got.started, got.back, nil
 		case <-lost.C: // the server that has the request gives a sign of life in half that time
-			return started, back, errUnanswered
+			return got.started, got.back, errUnanswered
 		case <-ends:
-			return started, back, nil
+			return got.started, got.back, nil
 		case <-l.c.stopping:
-			return started, back, nil
+			return got.started, got.back, nil
 		}
 	}
-	return started, back, nil
+	return got.started, got.back, nil
+}
+
+// tally is what came of a request so far.
+type tally struct {
+	want, received, started, back int
+	ended                         bool // by the server
+}
+
+func (t *tally) over() bool { return t.ended || t.received >= t.want }
+
+// receive takes a message and those that have come with it. To look out for more than
+// messages after each would cost as much as settling one; a stop waits for a moment.
+func (l *lane) receive(msg *nats.Msg, got *tally) error {
+	for range receiveAtOnce {
+		if err := l.receiveOne(msg, got); err != nil || got.over() {
+			return err
+		}
+		select {
+		case msg = <-l.msgs:
+		default:
+			return nil
+		}
+	}
+	return l.receiveOne(msg, got)
+}
+
+// receiveAtOnce is taken in a fraction of a millisecond.
+const receiveAtOnce = 32
+
+func (l *lane) receiveOne(msg *nats.Msg, got *tally) (err error) {
+	if l.control(msg) {
+		got.ended, err = l.heed(msg)
+		return err
+	}
+	got.received++
+	switch started, back := l.c.take(msg, &l.look, l.one); {
+	case started:
+		got.started++
+	case back:
+		got.back++
+	}
+	return nil
 }
 
 // ask sends a request. The server that has it gives signs of life, for it may be

@@ -22,41 +22,22 @@ var (
 func nakAfter(d time.Duration) []byte { return fmt.Appendf(nil, `-NAK {"delay": %d}`, d.Nanoseconds()) }
 func term(reason string) []byte       { return []byte("+TERM " + reason) }
 
-// delivery is one message in our hands.
-type delivery struct {
-	raw *nats.Msg
-	msg inbox.Message
-	one *one // set if One asked for it
-}
-
-func newDelivery(raw *nats.Msg) (*delivery, error) {
-	meta, err := raw.Metadata()
-	if err != nil {
-		return nil, err
-	}
-	return &delivery{raw: raw, msg: inbox.Message{
-		Subject: raw.Subject, Header: raw.Header, Data: raw.Data,
-		Stream: meta.Stream, Sequence: meta.Sequence.Stream,
-		StoredAt: meta.Timestamp, Delivered: meta.NumDelivered,
-	}}, nil
-}
-
-func (d *delivery) respond(body []byte) error { return d.raw.Respond(body) }
-
 // take settles a message at a look, or starts its handler; started says that it
-// took the slot reserved for it, back that it only goes round.
-func (c *Consumer) take(raw *nats.Msg, one *one) (started, back bool) {
-	d, err := newDelivery(raw)
-	if err != nil {
+// took the slot reserved for it, back that it only goes round. look is the caller's:
+// it holds the message for as long as that takes.
+func (c *Consumer) take(raw *nats.Msg, look *delivery, one *one) (started, back bool) {
+	if err := look.read(raw); err != nil {
 		c.log.Error("received what no consumer sends", "subject", raw.Subject, "error", err)
 		return false, false
 	}
-	d.one = one
-	verdict, settled := c.peek(d)
+	verdict, settled := c.peek(look)
 	if settled && verdict.Kind != inbox.KindDead {
-		c.answer(d, verdict)
+		c.answer(look, verdict)
 		return false, verdict.Kind == inbox.KindLater
 	}
+	d := new(delivery)
+	*d = *look
+	d.one = one
 	c.beats.add(d)
 	c.handlers.Go(func() { c.handle(d, verdict, settled) })
 	return true, false
