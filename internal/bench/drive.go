@@ -84,9 +84,11 @@ func (b *bench) open(name string, syncAlways bool) (*stand.Stand, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
-	return stand.Open(stand.Config{Dir: dir, SyncAlways: syncAlways, Provider: stand.Command{
-		Name: "provider", Path: b.self, Args: []string{"provider"}, Ready: provider.Ready,
-	}})
+	return stand.Open(stand.Config{Dir: dir, SyncAlways: syncAlways, Provider: b.providerCommand()})
+}
+
+func (b *bench) providerCommand() stand.Command {
+	return stand.Command{Name: "provider", Path: b.self, Args: []string{"provider"}, Ready: provider.Ready}
 }
 
 // all measures the rows that were asked for.

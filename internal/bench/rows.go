@@ -31,6 +31,7 @@ var rows = []row{
 	{5, "time added at a tenth of capacity", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.added(ctx) }},
 	{6, "a slow provider beside a fast one", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.isolated(ctx) }},
 	{7, "the transport of a service", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.transport(ctx) }},
+	{8, "a million links", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.many(ctx) }},
 }
 
 // turns has the contestants take turns: what slows the machine for a while slows

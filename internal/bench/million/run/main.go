@@ -51,7 +51,7 @@ func run(ctx context.Context, args []string) (err error) {
 	if asJSON {
 		return json.NewEncoder(os.Stdout).Encode(r)
 	}
-	report.Table(os.Stdout, r.Lines())
+	report.Table(os.Stdout, r.Lines(), true)
 	return nil
 }
 
