@@ -3,12 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"time"
 
+	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
+	regrantworker "github.com/regrant/regrant/internal/worker"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/spool"
 )
 
 // settleFor bounds the wait until nothing is left to do. What is left then, the judge
@@ -91,13 +92,13 @@ func (c *cell) queued(ctx context.Context) string {
 	return ""
 }
 
-// spooled names an answer on a worker's disk.
-func (c *cell) spooled() (file string) {
-	_ = filepath.WalkDir(c.dir, func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".sealed" {
-			file = "spooled answer " + path
+// spooled says which host's disk holds an answer that is not finished with.
+func (c *cell) spooled() string {
+	for i := range (workers + perHost - 1) / perHost {
+		held, err := spool.Held(regrantworker.SpoolOf(config.Config{DataDir: c.host(i)}))
+		if err != nil || len(held) > 0 {
+			return fmt.Sprintf("%d answers in the spool of %s, %v", len(held), c.host(i), err)
 		}
-		return nil
-	})
-	return file
+	}
+	return ""
 }

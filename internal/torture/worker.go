@@ -34,6 +34,9 @@ type program struct {
 // perHost is how many workers share a host's disk, and adopt each other's answers.
 const perHost = 2
 
+// host is the disk of the i-th host.
+func (c *cell) host(i int) string { return filepath.Join(c.dir, fmt.Sprintf("host-%d", i)) }
+
 // newWorker prepares the i-th worker: its proxies and its configuration.
 func newWorker(i int, c *cell, p program) (w *worker, err error) {
 	w = &worker{name: nemesis.Worker(i), ways: map[string]*faultproxy.Proxy{}}
@@ -49,7 +52,7 @@ func newWorker(i int, c *cell, p program) (w *worker, err error) {
 	}
 	path := filepath.Join(c.dir, w.name+".yaml")
 	cfg := w.through(c)
-	cfg.DataDir = filepath.Join(c.dir, fmt.Sprintf("host-%d", i/perHost))
+	cfg.DataDir = c.host(i / perHost)
 	if err := fleet.WriteFile(path, cfg); err != nil {
 		return w, err
 	}
