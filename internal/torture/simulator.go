@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,9 +40,13 @@ func simulate(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, sim.Close()) }()
-	server := &http.Server{Addr: *control, Handler: controls(sim), ReadHeaderTimeout: time.Minute}
+	listener, err := net.Listen("tcp", *control)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: controls(sim), ReadHeaderTimeout: time.Minute}
 	ended := make(chan error, 1)
-	go func() { ended <- server.ListenAndServe() }()
+	go func() { ended <- server.Serve(listener) }()
 	fmt.Fprintln(out, simulatorReady)
 	select {
 	case err = <-ended:
