@@ -116,7 +116,11 @@ func extend(e *event.Event, a Address, tr Trace, d Data) {
 
 // Number returns the event number of an output, from its sequence.
 func Number(e event.Event) (uint64, error) {
-	n, err := strconv.ParseUint(extension(e, extSequence), 10, 64)
+	return parseNumber(extension(e, extSequence))
+}
+
+func parseNumber(sequence string) (uint64, error) {
+	n, err := strconv.ParseUint(sequence, 10, 64)
 	if err != nil || n == 0 {
 		return 0, &Invalid{Field: extSequence, Reason: FaultMalformed}
 	}

@@ -111,3 +111,29 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkOutputMessage is an output on its way from the record to the stream.
+func BenchmarkOutputMessage(b *testing.B) {
+	text := encode(b, samples()["token-rotated"])
+	b.ReportAllocs()
+	b.Run("stored", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := (events.Subjects{}).StoredOutput(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("decoded", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			e, err := events.Decode(nil, text)
+			if err == nil {
+				_, err = events.Subjects{}.OutputMessage(e)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

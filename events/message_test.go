@@ -1,6 +1,9 @@
 package events_test
 
 import (
+	"bytes"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/regrant/regrant/events"
@@ -135,6 +138,42 @@ func TestFingerprintIsThatOfPackageSecret(t *testing.T) {
 	for _, bearer := range []string{"", "x", "eyJhbGciOiJSUzI1NiJ9.e30.sig"} {
 		if got, want := events.Fingerprint(bearer), secret.New(bearer).Fingerprint(); got != want {
 			t.Errorf("%q: %s, want %s", bearer, got, want)
+		}
+	}
+}
+
+// What is stored in a record is published as the event itself would be.
+func TestAStoredOutputMakesTheSameMessage(t *testing.T) {
+	for name, d := range samples() {
+		n := d.EventName()
+		if n.Input() {
+			continue
+		}
+		e := wrap(t, d)
+		want, err := events.Subjects{}.OutputMessage(e)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		got, err := events.Subjects{}.StoredOutput(encode(t, d))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if got.Subject != want.Subject || !reflect.DeepEqual(got.Header, want.Header) || !bytes.Equal(got.Data, want.Data) {
+			t.Errorf("%s: %s %v, want %s %v", name, got.Subject, got.Header, want.Subject, want.Header)
+		}
+	}
+}
+
+func TestAStoredOutputThatIsNoneMakesNoMessage(t *testing.T) {
+	whole := string(encode(t, samples()["token-rotated"]))
+	for what, text := range map[string]string{
+		"empty": "", "cut": whole[:len(whole)-9], "an input": string(encode(t, samples()["token-expired"])),
+		"no id": strings.Replace(whole, `"id":`, `"di":`, 1), "no number": strings.Replace(whole, `"sequence":`, `"series":`, 1),
+		"of another link": strings.Replace(whole, `"subject":"`, `"subject":"x`, 1),
+		"of no type":      strings.Replace(whole, "token-rotated", "token-rotten", 1),
+	} {
+		if m, err := (events.Subjects{}).StoredOutput([]byte(text)); err == nil {
+			t.Errorf("%s: %+v", what, m)
 		}
 	}
 }

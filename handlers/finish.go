@@ -86,15 +86,11 @@ func (f *finisher) publish(ctx context.Context, l links.Link, unsent uint64) err
 }
 
 func (f *finisher) publishEntry(ctx context.Context, a events.Address, entry links.Entry) error {
-	e, err := events.Decode(nil, entry.Event)
+	m, err := f.Subjects.StoredOutput(entry.Event)
 	if err != nil {
 		return err
 	}
-	m, err := f.Subjects.OutputMessage(e)
-	if err != nil {
-		return err
-	}
-	ctx, span := f.traceSend(ctx, a, e)
+	ctx, span := f.traceSend(ctx, a, entry)
 	err = f.Probe.around(StepOutbox, a, func() error { return f.Outputs.Publish(ctx, m) })
 	span.End(tracing.Unless(err, "not_confirmed"))
 	return err

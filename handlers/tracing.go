@@ -41,8 +41,12 @@ func (h *Handlers) causeOf(a events.Address, name events.Name, e event.Event, m 
 }
 
 // traceSend begins the span of publishing an output.
-func (f *finisher) traceSend(ctx context.Context, a events.Address, e event.Event) (context.Context, tracing.Span) {
+func (f *finisher) traceSend(ctx context.Context, a events.Address, entry links.Entry) (context.Context, tracing.Span) {
 	if !f.Tracer.On() {
+		return ctx, tracing.Span{}
+	}
+	e, err := events.Decode(nil, entry.Event)
+	if err != nil {
 		return ctx, tracing.Span{}
 	}
 	name, _ := events.ParseType(e.Type()) // it was made into a message, which wants a type of ours
