@@ -69,7 +69,7 @@ func (i *importCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	defer from.Close()
 	run := importRun{
 		im: worker.Importer(cfg, cell.bus, cell.store, keys, time.Now), audit: audit.NewRun(cell.bus, time.Now, c.ConnectTimeout),
-		from: bufio.NewReader(from), atomic: i.Atomic,
+		from: bufio.NewReader(from), atomic: i.Atomic, most: pieceLines,
 	}
 	err = run.all(ctx, func(lines []imported) error { return i.tell(c, lines) })
 	if err != nil {

@@ -23,6 +23,8 @@ type importRun struct {
 	audit  audit.Run
 	from   *bufio.Reader
 	atomic bool
+	// most lines are a piece, unless the run is atomic.
+	most int
 
 	line             int // the last that was read
 	lines, bad, good int // that were checked, of them bad, imported
@@ -52,7 +54,7 @@ func (r *importRun) all(ctx context.Context, tell func([]imported) error) error 
 
 // read parses the lines of one piece. io.EOF: it is the last one.
 func (r *importRun) read() (lines []imported, err error) {
-	most, bytes := pieceLines, pieceBytes
+	most, bytes := r.most, pieceBytes
 	if r.atomic {
 		most, bytes = math.MaxInt, math.MaxInt
 	}
