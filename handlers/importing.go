@@ -133,24 +133,31 @@ func (im *Importer) Import(ctx context.Context, in ImportLine) error {
 	return f.finish(ctx, l, 1, false)
 }
 
-// own makes the link the owner of its login, unless that is somebody's.
+// own makes the link the owner of its login, unless that is somebody's. It begins with
+// a claim on a login that nobody ever had: only a refusal is worth a look.
 func (im *Importer) own(ctx context.Context, l links.Link) error {
-	for {
-		owner, err := im.Index.Owner(ctx, l.Tenant, links.Login(l.Provider, l.Subject))
-		if err != nil {
-			return err
-		}
-		vacant, err := im.vacant(ctx, owner.Address, l)
-		if err != nil {
-			return err
-		}
-		if !vacant {
-			return &BadLine{"sub", "is the login of link " + owner.Address.String() + " already"}
-		}
-		if err := im.Index.Take(ctx, l.Tenant, links.Login(l.Provider, l.Subject), links.Owner{Address: l.Address, Revision: owner.Revision}); !errors.Is(err, links.ErrConflict) {
-			return err
-		}
+	login := links.Login(l.Provider, l.Subject)
+	err := im.Index.Take(ctx, l.Tenant, login, links.Owner{Address: l.Address})
+	for errors.Is(err, links.ErrConflict) {
+		err = im.ownAfter(ctx, l, login)
 	}
+	return err
+}
+
+// ownAfter takes a login from the owner that it has or had, if that may be.
+func (im *Importer) ownAfter(ctx context.Context, l links.Link, login string) error {
+	owner, err := im.Index.Owner(ctx, l.Tenant, login)
+	if err != nil {
+		return err
+	}
+	vacant, err := im.vacant(ctx, owner.Address, l)
+	if err != nil {
+		return err
+	}
+	if !vacant {
+		return &BadLine{"sub", "is the login of link " + owner.Address.String() + " already"}
+	}
+	return im.Index.Take(ctx, l.Tenant, login, links.Owner{Address: l.Address, Revision: owner.Revision})
 }
 
 // vacant says whether a link may take a login from its owner: from nobody, from

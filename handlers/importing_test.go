@@ -127,7 +127,7 @@ func TestImportLooksAgainWhenOvertaken(t *testing.T) {
 	w := newImporting(t)
 	w.must(w.store.Release(t.Context(), "default", w.subject, theLink))
 	reached, hold := make(chan struct{}), make(chan struct{})
-	w.store.Inject(memstore.Fault{Op: memstore.Take, Reached: reached, Hold: hold, Pass: true})
+	w.store.Inject(memstore.Fault{Op: memstore.Take, Pass: true}, memstore.Fault{Op: memstore.Take, Reached: reached, Hold: hold, Pass: true})
 	done := make(chan error)
 	go func() { done <- w.as("again") }()
 	<-reached
@@ -145,16 +145,18 @@ func TestImportLooksAgainWhenOvertaken(t *testing.T) {
 // TestImportWithoutAnswers: what fails leaves no link that does not own its
 // login, and the same line goes on from there.
 func TestImportWithoutAnswers(t *testing.T) {
-	for name, fault := range map[string]memstore.Fault{
-		"the owner is not told":     {Op: memstore.Owner},
-		"not taken":                 {Op: memstore.Take},
-		"taken, but nobody says so": {Op: memstore.Take, Applied: true},
-		"the owner cannot be read":  {Op: memstore.Latest},
+	refused := memstore.Fault{Op: memstore.Take, Pass: true} // the first claim, for the login has an owner
+	for name, faults := range map[string][]memstore.Fault{
+		"the first claim fails":     {{Op: memstore.Take}},
+		"the owner is not told":     {{Op: memstore.Owner}},
+		"not taken":                 {refused, {Op: memstore.Take}},
+		"taken, but nobody says so": {refused, {Op: memstore.Take, Applied: true}},
+		"the owner cannot be read":  {{Op: memstore.Latest}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newImporting(t)
 			w.become(links.Revoked)
-			w.store.Inject(fault)
+			w.store.Inject(faults...)
 			if err := w.as("again"); !errors.Is(err, links.ErrUnknown) {
 				t.Errorf("%v; want ErrUnknown", err)
 			}

@@ -17,8 +17,8 @@ import (
 type Reconciler struct {
 	h       *Handlers
 	scanner links.Scanner
-	// Pace is the pause after each record that is looked at: a full scan must not
-	// slow down the refreshes beside it.
+	// Pace is the least pause after each record that is looked at: a full scan must not
+	// slow down the refreshes beside it. It is longer where the record took long: see rest.
 	Pace time.Duration
 
 	// watermark: records written before it are known to be settled. It is the start
@@ -42,14 +42,15 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 	seen := newCensus()
 	open := time.Time{} // the oldest record left unsettled
 	err = r.scanner.List(ctx, events.Address{}, func(s links.Stored) bool {
-		seen.see(s.Link, r.h.Clock().Add(-r.h.Budget.Recovery))
+		began := r.h.Clock()
+		seen.see(s.Link, began.Add(-r.h.Budget.Recovery))
 		if full || !s.StoredAt.Before(r.watermark) {
 			if !r.settle(ctx, s) {
 				seen.open[s.Link.Provider]++
 				open = oldest(open, s.StoredAt)
 			}
 		}
-		await(ctx, nil, r.Pace)
+		await(ctx, nil, r.rest(r.h.Clock().Sub(began)))
 		return ctx.Err() == nil
 	})
 	if err := errors.Join(err, ctx.Err()); err != nil {
@@ -61,6 +62,23 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 		r.watermark = open
 	}
 	return nil
+}
+
+const (
+	// restShare is how many times longer than its work a scan rests: it takes a tenth of
+	// one processor at most, and the less the busier the servers are that it waits for.
+	restShare = 9
+	// restMost ends a rest after what took long for reasons of its own, such as a
+	// provider's call.
+	restMost = 100 * time.Millisecond
+)
+
+// rest is the pause after a record that took so long. Without a pace there is none.
+func (r *Reconciler) rest(took time.Duration) time.Duration {
+	if r.Pace == 0 {
+		return 0
+	}
+	return max(r.Pace, min(restShare*took, restMost))
 }
 
 // oldest is the earlier of two times; the zero time is none.

@@ -13,7 +13,7 @@ import (
 const (
 	reconcileEvery = time.Hour
 	reconcileFully = 24 * time.Hour
-	// reconcilePace leaves the store to the refreshes: a thousand records a second.
+	// reconcilePace leaves the store to the refreshes: a thousand records a second at most.
 	reconcilePace = time.Millisecond
 	reconcileLock = "reconciler"
 )
