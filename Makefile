@@ -77,8 +77,8 @@ torture-short: ## the same in two minutes, all in all
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
 
-bench: ## how near Regrant is to the machine's limit (12 minutes; needs redis-server; BENCH="-rows 2,3" for some of it)
-	$(GO) run ./internal/bench $(BENCH)
+bench: ## how near Regrant is to the machine's limit, into docs/ (12 minutes; needs redis-server; BENCH="-rows 2,3")
+	$(GO) run ./internal/bench -write docs $(BENCH)
 
 bench-go: ## the benchmarks of single packages
 	$(GO) test -run '^$$' -bench . -benchmem $(PKGS)
