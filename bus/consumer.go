@@ -52,7 +52,7 @@ type Consumer struct {
 
 	slots    *slots
 	beats    *heartbeats
-	handlers sync.WaitGroup
+	handlers *crew
 	pulling  sync.WaitGroup
 
 	// ctx is that of the handlers.
@@ -79,7 +79,7 @@ func (b *Bus) Consume(ctx context.Context, spec ConsumerSpec) (*Consumer, error)
 	}
 	c := &Consumer{
 		bus: b, spec: spec, log: b.log.With("consumer", spec.Durable),
-		slots: newSlots(spec.Slots), beats: newHeartbeats(b.cfg.Budget.Heartbeat),
+		slots: newSlots(spec.Slots), handlers: newCrew(spec.Slots), beats: newHeartbeats(b.cfg.Budget.Heartbeat),
 		stopping: make(chan struct{}), done: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
@@ -100,7 +100,7 @@ func (c *Consumer) run() {
 	ticks := make(chan struct{})
 	go func() { defer close(ticks); c.beats.run() }()
 	c.pulling.Wait()
-	c.handlers.Wait()
+	c.handlers.end()
 	c.beats.end()
 	<-ticks
 }

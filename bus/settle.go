@@ -39,7 +39,7 @@ func (c *Consumer) take(raw *nats.Msg, look *delivery, one *one) (started, back 
 	*d = *look
 	d.one = one
 	c.beats.add(d)
-	c.handlers.Go(func() { c.handle(d, verdict, settled) })
+	c.handlers.run(func() { c.handle(d, verdict, settled) })
 	return true, false
 }
 
