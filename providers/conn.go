@@ -52,11 +52,9 @@ func (p *Provider) dialAttempt(ctx context.Context, network, address string) (ne
 // dialFunc opens a connection, as net.Dialer.DialContext does.
 type dialFunc = func(ctx context.Context, network, address string) (net.Conn, error)
 
-// newTransport speaks HTTP/1.1 on a fresh connection per request. A kept
-// connection may be dead without our knowing, which makes every lost one
-// ambiguous; HTTP/2 has rules of its own for sending a request again; and
-// net/http prints unexpected bytes of an idle connection to the standard log.
-// No proxy is taken from the environment: it would resolve names for us.
+// newTransport is for what may be asked again: it speaks HTTP/1.1 on a fresh
+// connection per request, like oneShot and for its reasons; besides, net/http prints
+// unexpected bytes of an idle connection to the standard log.
 func newTransport(dial dialFunc, tc *tls.Config, patience time.Duration) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)

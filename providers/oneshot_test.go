@@ -307,7 +307,7 @@ func TestCancelDuringTheHandshakeEndsIt(t *testing.T) {
 	release := make(chan struct{})
 	s, posts := tlsServer(t, func() { cancel(); <-release })
 	p := open(t, profileAt(t, s.URL), Options{RootCAs: roots(s)})
-	p.transport.TLSHandshakeTimeout = 0 // nothing but the cancellation ends it
+	p.transport.patience = 0 // nothing but the cancellation ends it
 	out := p.Refresh(ctx, Request{RefreshToken: secret.New(canary)})
 	close(release)
 	s.Close()

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"slices"
 	"time"
 
@@ -46,7 +45,7 @@ type Provider struct {
 	asserter  *asserter
 	dialer    *net.Dialer
 	dial      dialFunc
-	transport *http.Transport
+	transport *oneShot
 	keys      *keySet
 	fetch     *fetcher
 	read      resources
@@ -85,7 +84,7 @@ func New(name string, profile Profile, opts Options) (*Provider, error) {
 	if p.dial = opts.Dial; p.dial == nil {
 		p.dial = p.dialer.DialContext
 	}
-	p.transport = newTransport(p.dialAttempt, p.tlsConfig(certificates...), dialPatience)
+	p.transport = &oneShot{dial: p.dialAttempt, tls: p.tlsConfig(certificates...), patience: dialPatience}
 	p.fetch = newFetcher(newTransport(p.dial, p.tlsConfig(), dialPatience))
 	p.keys = newKeySet(profile, p.secrets.known, p.fetch, p.opts.Budget.Deadline)
 	return p, nil
