@@ -270,7 +270,11 @@ func (h *Handlers) promote(ctx context.Context, l links.Link, j *job, generation
 	if err != nil {
 		return l, false, err
 	}
-	verified, err := h.verify(ctx, l, answer)
+	old, err := h.openTokens(l)
+	if err != nil {
+		return l, false, forGood(err)
+	}
+	verified, err := h.verify(ctx, l, old, answer)
 	if errors.Is(err, providers.ErrHostile) {
 		h.logger(l.Address).Error("a kept answer names another login or is forged; it is dropped", "attempt", kept.Attempt, "err", err)
 		return l.Drop(links.KeptCandidate), false, nil
@@ -278,7 +282,7 @@ func (h *Handlers) promote(ctx context.Context, l links.Link, j *job, generation
 	if err != nil {
 		return l, false, err
 	}
-	grant, err := h.grant(l, answer, verified)
+	grant, err := h.grant(l, old, answer, verified)
 	if err != nil {
 		return l, false, err
 	}

@@ -163,15 +163,16 @@ func (h *Handlers) tryCommit(ctx context.Context, s saved, verify verifier) (was
 		return was, l, err
 	}
 	was = stored.Link
-	l, err = h.applied(was, s, verify)
-	if err != nil || h.result(was, s) == links.ResultAlready {
+	result := h.result(was, s)
+	l, err = h.applied(was, s, result, verify)
+	if err != nil || result == links.ResultAlready {
 		return was, l, err
 	}
 	written, err := h.update(ctx, StepCommit, stored, l)
 	if err != nil {
 		return was, l, err
 	}
-	h.committed(was, written.Link, s)
+	h.committed(was, written.Link, s, result)
 	return was, written.Link, nil
 }
 
@@ -186,8 +187,7 @@ func (h *Handlers) latest(ctx context.Context, s saved) (links.Stored, error) {
 	return stored, err
 }
 
-func (h *Handlers) committed(was, l links.Link, s saved) {
-	result := h.result(was, s)
+func (h *Handlers) committed(was, l links.Link, s saved, result links.Result) {
 	if l.Generation > was.Generation {
 		h.Metrics.Generations.WithLabelValues(l.Provider, string(s.Cause)).Inc()
 	}
@@ -209,10 +209,10 @@ func (h *Handlers) result(l links.Link, s saved) links.Result {
 }
 
 // applied is the pure part: what the answer makes of the record.
-func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, error) {
+func (h *Handlers) applied(l links.Link, s saved, result links.Result, verify verifier) (links.Link, error) {
 	now, origin, c := h.Clock(), h.origin(s.Trace), s.claim()
 	rules := h.rules[l.Provider]
-	switch h.result(l, s) {
+	switch result {
 	case links.ResultAlready:
 		return l, nil
 	case links.ResultLate:
@@ -223,7 +223,11 @@ func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, 
 	case links.ResultCandidate:
 		return l.Keep(c, links.KeptCandidate, s.Sealed, now), nil
 	}
-	verified, err := verify(l)
+	old, err := h.openTokens(l)
+	if err != nil {
+		return l, forGood(err)
+	}
+	verified, err := verify(l, old)
 	switch {
 	case errors.Is(err, providers.ErrHostile):
 		h.logger(l.Address).Error("the provider's answer names another login or is forged; the link is quarantined", "attempt", s.Attempt, "err", err)
@@ -233,7 +237,7 @@ func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, 
 	case err != nil:
 		return l, err
 	}
-	grant, err := h.grant(l, s.answer, verified)
+	grant, err := h.grant(l, old, s.answer, verified)
 	if err != nil {
 		return l, err
 	}
@@ -241,7 +245,7 @@ func (h *Handlers) applied(l links.Link, s saved, verify verifier) (links.Link, 
 }
 
 // verifier checks an answer against the login that a link's sealed part names.
-type verifier func(links.Link) (providers.Verified, error)
+type verifier func(l links.Link, old links.Tokens) (providers.Verified, error)
 
 // verifyOnce asks the provider package at most once per save, however often the
 // commit is applied again: the keys are fetched over the network.
@@ -251,10 +255,10 @@ func (h *Handlers) verifyOnce(ctx context.Context, s saved) verifier {
 		verified providers.Verified
 		failed   error
 	)
-	return func(l links.Link) (providers.Verified, error) {
+	return func(l links.Link, old links.Tokens) (providers.Verified, error) {
 		if !done {
 			h.Probe.at(StepVerify, Before, l.Address)
-			verified, failed = h.verify(ctx, l, s.answer)
+			verified, failed = h.verify(ctx, l, old, s.answer)
 			done = true
 			h.Probe.at(StepVerify, After, l.Address)
 		}
@@ -263,13 +267,9 @@ func (h *Handlers) verifyOnce(ctx context.Context, s saved) verifier {
 }
 
 // verify holds an answer against the login that the link's sealed part names.
-func (h *Handlers) verify(ctx context.Context, l links.Link, a *providers.Answer) (providers.Verified, error) {
-	tokens, err := h.openTokens(l)
-	if err != nil {
-		return providers.Verified{}, forGood(err)
-	}
+func (h *Handlers) verify(ctx context.Context, l links.Link, old links.Tokens, a *providers.Answer) (providers.Verified, error) {
 	return h.Providers[l.Provider].Verify(ctx, a, providers.Identity{
-		Issuer: tokens.Issuer, Subject: tokens.Subject, ClientID: l.ClientID,
+		Issuer: old.Issuer, Subject: old.Subject, ClientID: l.ClientID,
 	})
 }
 

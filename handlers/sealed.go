@@ -83,11 +83,7 @@ func (h *Handlers) openAnswer(a events.Address, consent, generation uint64, seal
 // grant turns an answer into what the record takes over. What the provider left
 // out stays as it was (RFC 6749 section 6: the refresh token; OpenID Connect
 // Core 12.2: the ID token).
-func (h *Handlers) grant(l links.Link, a *providers.Answer, v providers.Verified) (links.Grant, error) {
-	old, err := h.openTokens(l)
-	if err != nil {
-		return links.Grant{}, forGood(err)
-	}
+func (h *Handlers) grant(l links.Link, old links.Tokens, a *providers.Answer, v providers.Verified) (links.Grant, error) {
 	t := links.Tokens{
 		Access: a.AccessToken, Refresh: a.RefreshToken, ID: a.IDToken, Type: a.TokenType,
 		Issuer: old.Issuer, Subject: old.Subject, Claims: v.Claims, APIKey: old.APIKey,

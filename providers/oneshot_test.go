@@ -47,10 +47,12 @@ func TestEveryFailurePresentsOnce(t *testing.T) {
 		{"an answer and more behind it", say(whole(200, "application/json", goodBody+"{")), Ambiguous, ReachRead},
 		{"too much", say(whole(200, "application/json", `{"access_token":"a","x":"`+huge+`"}`)), Ambiguous, ReachFirstByte},
 		{"too many headers", say("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 2*maxHeaders) + "\r\n\r\n"), Ambiguous, ReachFirstByte},
+		{"interim replies without end", say(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", maxInterim+1) + whole(200, "application/json", goodBody)), Ambiguous, ReachFirstByte},
 		{"500", say(whole(500, "application/json", `{"error":"server_error"}`)), Ambiguous, ReachRead},
 		{"401", say(whole(401, "application/json", `{"error":"invalid_client"}`)), OurFault, ReachRead},
 		{"400", say(whole(400, "application/json", `{"error":"invalid_grant"}`)), GrantDead, ReachRead},
 		{"fine", say(whole(200, "application/json", goodBody)), OK, ReachRead},
+		{"fine after an interim reply", say("HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + whole(200, "application/json", goodBody)), OK, ReachRead},
 	}
 	ways := map[string]func(*testing.T, *Provider) Outcome{"refresh": refresh, "code": exchangeCode}
 	for _, g := range otherGrants {

@@ -170,6 +170,7 @@ func TestValidateNamesTheField(t *testing.T) {
 		"two kinds of secret": {func(p *Profile) { p.ClientSecretFiles = []string{"a"} }, "op.client_secret_files"},
 		"no url":              {func(p *Profile) { p.TokenURL = "" }, "op.token_url"},
 		"not a url":           {func(p *Profile) { p.TokenURL = "op.example" }, "op.token_url"},
+		"not in ASCII":        {func(p *Profile) { p.TokenURL = "https://öp.example/t" }, "xn--"},
 		"http":                {func(p *Profile) { p.TokenURL = "http://op.example/t" }, "https://"},
 		"http inside":         {func(p *Profile) { p.TokenURL, p.AllowPrivate = "http://10.0.0.1/t", true }, "https://"},
 		"http loopback":       {func(p *Profile) { p.TokenURL = "http://127.0.0.1/t" }, "allow_loopback"},

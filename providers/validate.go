@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/go-jose/go-jose/v4"
 )
@@ -173,6 +174,8 @@ func (p Profile) checkURL(c *complaints, field, text string) {
 		return
 	}
 	c.unless(u.User == nil && u.Fragment == "", field, "must hold no credentials and no fragment; remove what stands before @ or after #")
+	c.unless(!strings.ContainsFunc(u.Hostname(), func(r rune) bool { return r > unicode.MaxASCII }), field,
+		"must name its host as the network does, in ASCII (xn--…)")
 	addr, notAddr := netip.ParseAddr(u.Hostname())
 	local := u.Hostname() == "localhost" || notAddr == nil && addr.Unmap().IsLoopback()
 	c.unless(u.Scheme == "https" || u.Scheme == "http" && local && p.AllowLoopback, field,
