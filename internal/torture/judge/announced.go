@@ -62,6 +62,21 @@ func (r Record) told(outputs []Output) (all []Breach) {
 	return all
 }
 
+// unheard is announced for a fleet whose records count no events.
+func unheard(h *History) (all []Breach) {
+	of := h.outputsOf()
+	for a, r := range h.Records {
+		served := uint64(1) // the first was there before the fleet
+		for _, o := range of[a] {
+			served = max(served, o.Generation)
+		}
+		if served != r.Generation {
+			all = append(all, Breach{ruleAnnounced, fmt.Sprintf("%s: generation %d is announced, %d is saved", a, served, r.Generation)})
+		}
+	}
+	return all
+}
+
 // ascends holds that what a link's events say of it only rises, in stored order.
 func ascends(outputs []Output) (all []Breach) {
 	var last Output

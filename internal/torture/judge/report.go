@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/providers/providertest"
 )
 
@@ -95,7 +94,7 @@ func (r Report) Failed() []string {
 // rules of a fleet that has records and flags, and of one that has neither.
 var (
 	rules    = []func(*History) []Breach{presented, revoked, announced, owners, lost, deadActive, answered, settled, recovered}
-	lockOnly = []func(*History) []Breach{presented, revoked, lost, deadActive, answered}
+	lockOnly = []func(*History) []Breach{presented, revoked, unheard, lost, deadActive, answered}
 )
 
 func (h *History) report() Report {
@@ -201,6 +200,3 @@ func (h *History) perRule() []RuleFigures {
 	slices.SortFunc(all, func(a, b RuleFigures) int { return cmp.Compare(a.Rule, b.Rule) })
 	return all
 }
-
-// rotations of the run, for the text.
-func (r Report) rotations() int { return r.Outputs[string(events.NameTokenRotated)] }

@@ -174,6 +174,19 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 	}
 }
 
+func TestASavedGenerationThatNobodyHeardOfIsFound(t *testing.T) {
+	t.Parallel()
+	h := good()
+	h.LockOnly = true
+	if failed := h.report().Failed(); len(failed) > 0 {
+		t.Fatalf("found %v", failed)
+	}
+	h.Outputs = append(h.Outputs[:4], h.Outputs[5])
+	if b := h.report().Breaches; len(b) != 1 || b[0].Rule != ruleAnnounced {
+		t.Errorf("found %v", b)
+	}
+}
+
 func TestRecoveryCountsFromTheLastFaultInTheWay(t *testing.T) {
 	t.Parallel()
 	h := good()
