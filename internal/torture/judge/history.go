@@ -69,10 +69,10 @@ type Input struct {
 
 // Flow is how a consent flow ended.
 type Flow struct {
-	events.Address
-	Final  bool
-	Status string
-	Reason string
+	events.Address // the link that its tokens are given to, once that is ruled
+	Final          bool
+	Status         string
+	Reason         string
 }
 
 // Backlog is what a consumer has not settled.
@@ -107,7 +107,8 @@ func (h *History) outputsOf() map[events.Address][]Output {
 }
 
 // linksOf tells the link of each family: as imported, or by the code that began it,
-// which its input carried.
+// whose input names the flow, which knows whom it was given to: another login may
+// have come back than was asked for.
 func (h *History) linksOf() map[string]events.Address {
 	of := map[string]events.Address{}
 	for family, a := range h.Families {
@@ -117,6 +118,9 @@ func (h *History) linksOf() map[string]events.Address {
 	for _, in := range h.Inputs {
 		if in.Code != "" {
 			codes[in.Code] = in.Address
+			if f, ok := h.Flows[in.Flow]; ok {
+				codes[in.Code] = f.Address
+			}
 		}
 	}
 	for _, p := range h.Presentations {

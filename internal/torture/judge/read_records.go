@@ -84,7 +84,11 @@ func (r reader) flows(ctx context.Context) error {
 	return store.List(ctx, func(s consents.Stored) bool {
 		f := s.Flow
 		final := f.Status == consents.Applied || f.Status == consents.Failed || f.Status == consents.Held
-		r.Flows[f.Key] = Flow{Address: f.Address, Final: final, Status: string(f.Status), Reason: f.Reason}
+		given := f.Address
+		if f.Ruling != nil && f.Ruling.Link != (events.Address{}) {
+			given = f.Ruling.Link
+		}
+		r.Flows[f.Key] = Flow{Address: given, Final: final, Status: string(f.Status), Reason: f.Reason}
 		return true
 	})
 }

@@ -88,11 +88,13 @@ func (o Output) answers() (uint64, bool) {
 	}
 }
 
+// firstReports are of any reason: a look at the clock that comes too early would show as
+// a late recovery, and a load that reports that should say so.
 func firstReports(inputs []Input) map[generation]time.Time {
 	first := map[generation]time.Time{}
 	for _, in := range inputs {
 		key := generation{in.Address, in.Generation}
-		if _, again := first[key]; !again && in.Name == events.NameTokenExpired && in.Generation > 0 && in.Reason == events.ReasonUnauthorized && !in.Broken {
+		if _, again := first[key]; !again && in.Name == events.NameTokenExpired && in.Generation > 0 && !in.Broken {
 			first[key] = in.StoredAt
 		}
 	}

@@ -110,6 +110,12 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			h.Flows["flow"] = Flow{Address: alpha, Final: true, Status: "failed", Reason: events.ConsentOutcomeUnknown}
 			h.on(alpha, func(r *Record) { r.Refresh, r.Bearer = token("f", 2), bearer("f", 2) })
 		}, []string{ruleLost}},
+		{"a consent that was given to another link, which was logged out", func(h *History) {
+			h.Presentations = append(h.Presentations, Presentation{N: 4, At: at(25), Settled: at(25), Provider: "op", Family: "k",
+				Kind: providertest.KindCode, Token: "code-k", Outcome: providertest.OK, Issued: token("k", 1)}, refresh(5, "k", 1, 29))
+			h.Inputs = append(h.Inputs, Input{Address: alpha, Name: events.NameReconsentCompleted, Sequence: 7, StoredAt: at(25), Flow: "other", Code: "code-k"})
+			h.Flows["other"] = Flow{Address: beta, Final: true, Status: "applied"}
+		}, nil},
 		{"tokens that do not open", func(h *History) {
 			h.on(alpha, func(r *Record) { r.Sealed = "its tokens do not open" })
 		}, []string{ruleDead}},
