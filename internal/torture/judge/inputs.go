@@ -15,9 +15,9 @@ const (
 
 // answered holds that every confirmed input came to something.
 func answered(h *History) (all []Breach) {
-	of := h.outputsOf()
+	of, buried := h.outputsOf(), h.buried()
 	for _, in := range h.Inputs {
-		if _, dead := h.Letters[in.Sequence]; dead {
+		if _, dead := h.Letters[in.Sequence]; dead || buried[in.duty()] {
 			continue
 		}
 		if why := h.unanswered(in, of[in.Address]); why != "" {
@@ -25,6 +25,33 @@ func answered(h *History) (all []Breach) {
 		}
 	}
 	return all
+}
+
+// duty is what reports have in common that one flight answers together; the zero duty
+// is of what is no report.
+type duty struct {
+	events.Address
+	generation  uint64
+	fingerprint string
+	reason      events.Reason
+}
+
+func (in Input) duty() duty {
+	if in.Name != events.NameTokenExpired || in.Generation == 0 && in.Fingerprint == "" {
+		return duty{}
+	}
+	return duty{in.Address, in.Generation, in.Fingerprint, in.Reason}
+}
+
+// buried are the reports for one of which there is a dead letter.
+func (h *History) buried() map[duty]bool {
+	of := map[duty]bool{}
+	for _, in := range h.Inputs {
+		if _, dead := h.Letters[in.Sequence]; dead && in.duty() != (duty{}) {
+			of[in.duty()] = true
+		}
+	}
+	return of
 }
 
 // unanswered says why an input came to nothing; empty: it did not.

@@ -23,6 +23,7 @@ func (r reader) inputs(ctx context.Context) error {
 func (r reader) input(m *inbox.Message) Input {
 	in := Input{Sequence: m.Sequence, StoredAt: m.StoredAt, Replayed: len(m.Header[events.HeaderReplays]) > 0}
 	in.Generation, _ = events.GenerationOf(m.Header)
+	in.Reason = events.Reason(first(m.Header[events.HeaderReason]))
 	a, name, err := r.bus.Names().Subjects().ParseIn(m.Subject)
 	if in.Address, in.Name = a, name; err != nil {
 		in.Broken = true

@@ -136,6 +136,11 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			h.Inputs = append(h.Inputs, report(alpha, 7, 9, 40))
 		}, []string{ruleInput}},
 		{"poison without a letter", func(h *History) { delete(h.Letters, 6) }, []string{ruleInput}},
+		{"a report of nobody, stored twice", func(h *History) {
+			nobody := events.Address{Tenant: "default", Provider: "op", Link: "nobody"}
+			h.Inputs = append(h.Inputs, report(nobody, 7, 1, 40), report(nobody, 8, 1, 40.01), report(nobody, 9, 2, 41))
+			h.Letters[7] = "unknown_link"
+		}, []string{ruleInput}},
 		{"a consent that never ended", func(h *History) {
 			h.Flows["flow"] = Flow{Address: alpha, Status: "presented"}
 		}, []string{ruleInput}},
