@@ -80,6 +80,14 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			h.loses()
 			h.Faults = []Fault{{"worker-kill", "worker-1", at(29), at(31)}, {"delay", "worker-1/provider", at(19), at(28)}}
 		}, nil},
+		{"an answer to a request that was cut before a stopped provider read it", func(h *History) {
+			h.loses()
+			h.Faults = []Fault{{"cut", "worker-1/provider", at(16), at(16.1)}, {"provider-pause", "provider", at(15), at(19.9)}}
+		}, nil},
+		{"an answer to a request that came after a stopped provider went on", func(h *History) {
+			h.loses()
+			h.Faults = []Fault{{"cut", "worker-1/provider", at(12), at(12.1)}, {"provider-pause", "provider", at(15), at(19.9)}}
+		}, []string{ruleLost}},
 		{"an answer lost to a delay", func(h *History) {
 			h.loses()
 			h.Faults = []Fault{{"delay", "worker-1/provider", at(19), at(28)}}

@@ -185,7 +185,7 @@ func (h *History) cut(p Presentation) string {
 	if strings.HasPrefix(p.Fault, "after ") && p.Fault != "after delay" {
 		return "the provider's " + strings.TrimPrefix(p.Fault, "after ")
 	}
-	from, until := p.At, p.Settled.Add(reading)
+	from, until := h.sent(p), p.Settled.Add(reading)
 	if p.Settled.IsZero() {
 		until = p.At.Add(reading)
 	}
@@ -195,11 +195,28 @@ func (h *History) cut(p Presentation) string {
 		}
 	}
 	for _, f := range h.Faults {
-		if h.hits(f, p) && !slow(f) && f.Begin.Before(until) && f.End.After(from) {
+		began := from
+		if f.Target == "provider" {
+			began = p.At // what it did before, it did not do to this answer
+		}
+		if h.hits(f, p) && !slow(f) && f.Begin.Before(until) && f.End.After(began) {
 			return f.Kind
 		}
 	}
 	return ""
+}
+
+// sent is when the request may have left its worker: a provider that stood still reads
+// afterwards what lay in its sockets, from callers that have gone meanwhile.
+func (h *History) sent(p Presentation) time.Time {
+	at := p.At
+	for _, f := range h.Faults {
+		still := f.Target == "provider" && strings.Contains(f.Kind, "pause")
+		if still && f.Begin.Before(p.At) && f.End.Add(reading).After(p.At) {
+			at = earlier(at, f.Begin.Add(-reading))
+		}
+	}
+	return at
 }
 
 // slow says that a fault delays and cuts nothing.
