@@ -60,9 +60,7 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 	}
 	s.End = time.Now()
 	left := o.settled(ctx, baseline)
-	if err := o.cell.dismiss(); err != nil {
-		return report, err
-	}
+	failed := errors.Join(o.failed, o.cell.dismiss())
 	s.Faults = o.faults
 	if s.Keys, err = seal.Load(o.cell.Config.Keys.File); err != nil {
 		return report, err
@@ -73,6 +71,9 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 	}
 	if left != "" && !baseline {
 		report.Breaches = append(report.Breaches, judge.Breach{Rule: "settled", What: fmt.Sprintf("after %v: %s", settleFor, left)})
+	}
+	if failed != nil && !baseline { // a fault that could not be done, or a worker that does not end as told
+		report.Breaches = append(report.Breaches, judge.Breach{Rule: "carried out", What: failed.Error()})
 	}
 	return report, nil
 }
@@ -93,9 +94,6 @@ func (o *ordeal) torment(ctx context.Context) error {
 	all.Go(func() { n.Run(ctx, schedule) })
 	all.Go(func() { o.say.follow(ctx, o.name, o.length, n, o.load) })
 	all.Wait()
-	if o.failed != nil {
-		return o.failed
-	}
 	return o.cell.heal()
 }
 

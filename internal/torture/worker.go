@@ -97,19 +97,28 @@ func (w *worker) through(c *cell) config.Config {
 const readyFor = 20 * time.Second
 
 // begin starts the worker with a clock that is wrong by so much, and waits until it
-// takes work, or does not in time; either is well.
+// takes work. One that gives up because its servers are away is started again, as by
+// whatever looks after processes; one that is not ready in time is left to it.
 func (w *worker) begin(wrong time.Duration) error {
-	if err := w.Launch("REGRANT_CLOCK=" + wrong.String()); err != nil {
-		return err
-	}
 	limit := time.NewTimer(readyFor)
 	defer limit.Stop()
-	select {
-	case <-w.Ready():
-	case <-w.Exited():
-	case <-limit.C:
+	for {
+		if err := w.Launch("REGRANT_CLOCK=" + wrong.String()); err != nil {
+			return err
+		}
+		select {
+		case <-w.Ready():
+			return nil
+		case <-limit.C:
+			return nil
+		case <-w.Exited():
+		}
+		select {
+		case <-time.After(lockTTL / 4):
+		case <-limit.C:
+			return fmt.Errorf("%s ends by itself; it said:\n%s", w.name, w.Output())
+		}
 	}
-	return nil
 }
 
 // dismiss tells the worker to end, and waits for it.
