@@ -60,6 +60,7 @@ func (o *ordeal) run(ctx context.Context, baseline bool) (report judge.Report, e
 	}
 	s.End = time.Now()
 	left := o.settled(ctx, baseline)
+	s.Dismissed = time.Now()
 	failed := errors.Join(o.failed, o.cell.dismiss())
 	s.Faults = o.faults
 	if s.Keys, err = seal.Load(o.cell.Config.Keys.File); err != nil {

@@ -3,7 +3,9 @@ package judge
 import (
 	"cmp"
 	"fmt"
+	"time"
 
+	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
 )
@@ -110,8 +112,9 @@ func (r Record) loggedOut(in Input, outputs []Output) string {
 
 // settled holds that nothing is under way any more.
 func settled(h *History) (all []Breach) {
+	fired := h.firedAfterwards()
 	for _, b := range h.Backlogs {
-		if b.Pending > 0 || b.Unacked > 0 {
+		if b.Pending > fired[b.Consumer] || b.Unacked > 0 {
 			all = append(all, Breach{ruleSettled, fmt.Sprintf("%s has %d pending and %d unacked", b.Consumer, b.Pending, b.Unacked)})
 		}
 	}
@@ -120,11 +123,30 @@ func settled(h *History) (all []Breach) {
 		if what := r.open(of[a]); what != "" {
 			all = append(all, Breach{ruleSettled, a.String() + ": " + what})
 		}
-		if number, armed := h.Timers[a]; !r.Alarm.IsZero() && (!armed || number < r.Timer) {
+		if number, armed := h.Timers[a]; !r.Alarm.IsZero() && (!armed || number < r.Timer) && !h.afterwards(r) {
 			all = append(all, Breach{ruleSettled, fmt.Sprintf("%s is due at %s, and its timer %d is not armed", a, r.Alarm.UTC().Format("15:04:05"), r.Timer)})
 		}
 	}
 	return all
+}
+
+// judging is longer than the judge reads.
+const judging = 5 * time.Minute
+
+// afterwards says that a link's timer came, or comes, when nobody works any more.
+func (h *History) afterwards(r Record) bool {
+	return !h.Dismissed.IsZero() && r.Alarm.After(h.Dismissed) && r.Alarm.Before(h.Dismissed.Add(judging))
+}
+
+// firedAfterwards counts such timers by the consumer that would have been told.
+func (h *History) firedAfterwards() map[string]uint64 {
+	fired := map[string]uint64{}
+	for a, r := range h.Records {
+		if h.afterwards(r) {
+			fired[bus.Names{Prefix: h.Prefix}.DueConsumer(a.Provider)]++
+		}
+	}
+	return fired
 }
 
 func (r Record) open(outputs []Output) string {

@@ -50,6 +50,9 @@ type Sources struct {
 	Families map[string]events.Address
 	// Begin and End bound the load and the faults; what settled later, settled after End.
 	Begin, End time.Time
+	// Dismissed is since when no worker works: who reads has time, and timers that fire
+	// meanwhile wait. Zero: they work on.
+	Dismissed time.Time
 	// LockOnly: the fleet has no records, no intents and no flags; what needs those is not judged.
 	LockOnly bool
 	// Seed, Commit and Machine stand in the report.

@@ -163,6 +163,15 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 		{"an exchange left open", func(h *History) {
 			h.on(alpha, func(r *Record) { r.Exchanging = true })
 		}, []string{ruleSettled}},
+		{"timers that fired when nobody worked any more", func(h *History) {
+			h.Dismissed = h.Records[alpha].Alarm.Add(-time.Second)
+			delete(h.Timers, alpha)
+			h.Backlogs = append(h.Backlogs, Backlog{Consumer: "due-" + alpha.Provider, Pending: 1})
+		}, nil},
+		{"more of them than there were timers", func(h *History) {
+			h.Dismissed = h.Records[alpha].Alarm.Add(-time.Second)
+			h.Backlogs = append(h.Backlogs, Backlog{Consumer: "due-" + alpha.Provider, Pending: 2})
+		}, []string{ruleSettled}},
 		{"a timer that is not armed", func(h *History) { delete(h.Timers, alpha) }, []string{ruleSettled}},
 		{"an older timer", func(h *History) { h.Timers[alpha] = 6 }, []string{ruleSettled}},
 		{"a late recovery", func(h *History) {
