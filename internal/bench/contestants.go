@@ -16,7 +16,9 @@ type contestant struct {
 var (
 	bare  = contestant{name: "K", start: own("bare")}
 	floor = contestant{name: "F", start: own("floor")}
-	ours  = contestant{name: "Regrant", linked: true, start: func(_ *bench, c *stand.Cell, _ work) (*stand.Process, error) {
+	// exchanges is what the promises cost on this machine whoever keeps them.
+	exchanges = contestant{name: "E", linked: true, start: own("exchanges")}
+	ours      = contestant{name: "Regrant", linked: true, start: func(_ *bench, c *stand.Cell, _ work) (*stand.Process, error) {
 		return c.StartWorker()
 	}}
 )
@@ -32,7 +34,7 @@ func own(role string) func(*bench, *stand.Cell, work) (*stand.Process, error) {
 func spec(c *stand.Cell, w work) contest.Spec {
 	n := c.Bus.Names()
 	return contest.Spec{
-		NATSURL: c.Stand.NATSURL, Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
+		NATSURL: c.Stand.NATSURL, RedisURL: c.Stand.RedisURL, Dir: c.Dir(), Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
 		ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
 	}
 }

@@ -25,10 +25,14 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 	if b.short {
 		d.links, d.reports = d.links/10, d.reports/10
 	}
-	var ratios, rates, floors, others, theirs []float64
+	var ratios, rates, floors, others, theirs, prices []float64
 	presented := 0.0
 	err = b.turns(ctx, func(int) error {
 		f, err := b.try(ctx, floor, d.work)
+		if err != nil {
+			return err
+		}
+		e, err := b.try(ctx, exchanges, d.work)
 		if err != nil {
 			return err
 		}
@@ -41,6 +45,7 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 			against = min(against, limit)
 		}
 		ratios, rates, floors = append(ratios, o.PerSecond()/against), append(rates, o.PerSecond()), append(floors, f.PerSecond())
+		prices = append(prices, e.PerSecond()/against)
 		presented = max(presented, o.counts.PerToken())
 		if d.rival > 0 {
 			n, err := b.try(ctx, naive, d.work)
@@ -63,7 +68,7 @@ func (b *bench) distinct(ctx context.Context, d distinct) (lines []report.Line, 
 	}
 	lines = []report.Line{{
 		What: what, Value: report.Median(ratios), Rounds: ratios, Bar: d.bar, Presentations: presented,
-		Detail: fmt.Sprintf("Regrant %.0f/s, F %.0f/s", report.Median(rates), report.Median(floors)),
+		Detail: fmt.Sprintf("Regrant %.0f/s, F %.0f/s; E would measure %.2f", report.Median(rates), report.Median(floors), report.Median(prices)),
 	}}
 	if d.rival > 0 {
 		lines = append(lines, report.Line{

@@ -32,15 +32,14 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		switch args[0] {
 		case "provider":
 			return provider.Serve(ctx, out)
-		case "bare", "floor":
+		case "bare", "floor", "exchanges":
 			s, err := contest.Parse(args[1:])
 			if err != nil {
 				return err
 			}
-			if args[0] == "bare" {
-				return contest.Bare(ctx, s, out)
-			}
-			return contest.Floor(ctx, s, out)
+			return map[string]func(context.Context, contest.Spec, io.Writer) error{
+				"bare": contest.Bare, "floor": contest.Floor, "exchanges": contest.Exchanges,
+			}[args[0]](ctx, s, out)
 		case "load":
 			s, err := load.Parse(args[1:])
 			if err != nil {

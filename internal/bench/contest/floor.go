@@ -20,21 +20,27 @@ import (
 // Floor is F: consume, call the provider, publish, acknowledge. It returns when
 // ctx has ended and what was under way is done.
 func Floor(ctx context.Context, s Spec, out io.Writer) error {
+	kept := &http.Transport{MaxIdleConns: s.Concurrency, MaxIdleConnsPerHost: s.Concurrency}
+	return s.pooled(ctx, out, kept, func(_ context.Context, f *floor) (func(jetstream.Msg), error) { return f.handle, nil })
+}
+
+// pooled handles messages as many at a time as the concurrency allows, with what build returns.
+func (s Spec) pooled(ctx context.Context, out io.Writer, transport *http.Transport, build func(context.Context, *floor) (func(jetstream.Msg), error)) error {
 	conn, js, err := s.connect()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	f := &floor{
-		Spec: s, js: js, subjects: events.Subjects{Prefix: s.Prefix},
-		client: &http.Client{Transport: &http.Transport{MaxIdleConns: s.Concurrency, MaxIdleConnsPerHost: s.Concurrency}},
+	handle, err := build(ctx, &floor{Spec: s, js: js, subjects: events.Subjects{Prefix: s.Prefix}, client: &http.Client{Transport: transport}})
+	if err != nil {
+		return err
 	}
 	free := make(chan struct{}, s.Concurrency)
 	var calls sync.WaitGroup
 	err = s.consume(ctx, js, out, func(m jetstream.Msg) {
 		free <- struct{}{}
 		calls.Go(func() {
-			f.handle(m)
+			handle(m)
 			<-free
 		})
 	})

@@ -14,6 +14,8 @@ import (
 type Spec struct {
 	// NATSURL, Stream and Durable say where the reports are.
 	NATSURL, Stream, Durable string
+	// RedisURL and Dir are where Exchanges has its locks and its disk.
+	RedisURL, Dir string
 	// Prefix is the cell's, and names it in tokens.
 	Prefix string
 	// TokenURL is the provider's, ClientID and ClientSecret what it is told.
@@ -25,7 +27,7 @@ type Spec struct {
 // Args is the command line that Parse reads.
 func (s Spec) Args() []string {
 	return []string{
-		"-nats-url", s.NATSURL, "-stream", s.Stream, "-durable", s.Durable, "-prefix", s.Prefix,
+		"-nats-url", s.NATSURL, "-stream", s.Stream, "-durable", s.Durable, "-prefix", s.Prefix, "-redis-url", s.RedisURL, "-dir", s.Dir,
 		"-token-url", s.TokenURL, "-client-id", s.ClientID, "-client-secret", s.ClientSecret, "-concurrency", fmt.Sprint(s.Concurrency),
 	}
 }
@@ -34,7 +36,7 @@ func (s Spec) Args() []string {
 func Parse(args []string) (s Spec, err error) {
 	f := flag.NewFlagSet("contestant", flag.ContinueOnError)
 	for name, into := range map[string]*string{
-		"nats-url": &s.NATSURL, "stream": &s.Stream, "durable": &s.Durable, "prefix": &s.Prefix,
+		"nats-url": &s.NATSURL, "stream": &s.Stream, "durable": &s.Durable, "prefix": &s.Prefix, "redis-url": &s.RedisURL, "dir": &s.Dir,
 		"token-url": &s.TokenURL, "client-id": &s.ClientID, "client-secret": &s.ClientSecret,
 	} {
 		f.StringVar(into, name, "", "")

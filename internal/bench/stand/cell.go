@@ -136,6 +136,9 @@ const providerText = `  %s:
 // ConfigFile is what `worker run --config` is given.
 func (c *Cell) ConfigFile() string { return filepath.Join(c.dir, "regrant.yaml") }
 
+// Dir is the cell's own, on the disk to be measured.
+func (c *Cell) Dir() string { return c.dir }
+
 // Address is that of the i-th link at a provider.
 func Address(at string, i int) events.Address {
 	return events.Address{Tenant: "default", Provider: at, Link: fmt.Sprintf("L%07d", i)}
