@@ -84,10 +84,22 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			h.loses()
 			h.Faults = []Fault{{"cut", "worker-1/provider", at(16), at(16.1)}, {"provider-pause", "provider", at(15), at(19.9)}}
 		}, nil},
-		{"an answer to a request that came after a stopped provider went on", func(h *History) {
+		{"an answer to a request that nothing held back", func(h *History) {
 			h.loses()
-			h.Faults = []Fault{{"cut", "worker-1/provider", at(12), at(12.1)}, {"provider-pause", "provider", at(15), at(19.9)}}
+			h.Faults = []Fault{{"cut", "worker-1/provider", at(16), at(16.1)}, {"provider-pause", "provider", at(15), at(17.9)}}
 		}, []string{ruleLost}},
+		{"an answer to a request that a partition delivered when it was over", func(h *History) {
+			h.loses()
+			h.Faults = []Fault{{"partition", "worker-1/provider", at(15), at(19.9)}}
+		}, nil},
+		{"an answer whose event is stored after the next consent began", func(h *History) {
+			h.Presentations = append(h.Presentations, Presentation{N: 4, At: at(20.05), Settled: at(20.06), Provider: "op", Family: "k",
+				Kind: providertest.KindCode, Token: "code-k", Outcome: providertest.OK, Issued: token("k", 1), Bearer: bearer("k", 1)})
+			h.Inputs = append(h.Inputs, Input{Address: alpha, Name: events.NameReconsentCompleted, Sequence: 7, StoredAt: at(20), Flow: "next", Code: "code-k"})
+			h.Flows["next"] = Flow{Address: alpha, Final: true, Status: "applied"}
+			h.Outputs = append(h.Outputs, output(alpha, 5, events.NameTokenRotated, 5, events.CauseReconsent, 21))
+			h.on(alpha, func(r *Record) { r.Generation, r.Events, r.Refresh, r.Bearer = 5, 5, token("k", 1), bearer("k", 1) })
+		}, nil},
 		{"an answer lost to a delay", func(h *History) {
 			h.loses()
 			h.Faults = []Fault{{"delay", "worker-1/provider", at(19), at(28)}}

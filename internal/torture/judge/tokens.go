@@ -143,13 +143,13 @@ func (o Output) ended() bool {
 	return o.Name == events.NameLinkRevoked || o.Name == events.NameLinkReplaced
 }
 
-// between says that another token set was issued for the link after p, before t.
+// between says that another refresh brought a token set for the link after p, before t.
 func (t tracing) between(a events.Address, p Presentation, before time.Time) bool {
 	for _, q := range t.Presentations[p.N:] { // N counts from 1: this begins after p
 		if q.At.After(before) {
 			return false
 		}
-		if q.Issued != "" && t.link[q.Family] == a {
+		if q.Issued != "" && q.Kind != providertest.KindCode && t.link[q.Family] == a {
 			return true
 		}
 	}
@@ -195,28 +195,30 @@ func (h *History) cut(p Presentation) string {
 		}
 	}
 	for _, f := range h.Faults {
-		began := from
-		if f.Target == "provider" {
-			began = p.At // what it did before, it did not do to this answer
-		}
-		if h.hits(f, p) && !slow(f) && f.Begin.Before(until) && f.End.After(began) {
+		if h.hits(f, p) && !slow(f) && f.Begin.Before(until) && f.End.After(from) {
 			return f.Kind
 		}
 	}
 	return ""
 }
 
-// sent is when the request may have left its worker: a provider that stood still reads
-// afterwards what lay in its sockets, from callers that have gone meanwhile.
+// sent is when the request may have left its worker. Whatever holds requests back, a
+// provider that stands still or a way on which nothing moves, delivers them when it is
+// over, from callers that have given up or gone meanwhile.
 func (h *History) sent(p Presentation) time.Time {
 	at := p.At
 	for _, f := range h.Faults {
-		still := f.Target == "provider" && strings.Contains(f.Kind, "pause")
-		if still && f.Begin.Before(p.At) && f.End.Add(reading).After(p.At) {
+		if h.holds(f, p) && f.Begin.Before(p.At) && f.End.Add(reading).After(p.At) {
 			at = earlier(at, f.Begin.Add(-reading))
 		}
 	}
 	return at
+}
+
+func (h *History) holds(f Fault, p Presentation) bool {
+	w, way := strings.CutSuffix(f.Target, "/provider")
+	return f.Target == "provider" && strings.Contains(f.Kind, "pause") ||
+		way && w == h.worker(p) && (slow(f) || strings.Contains(f.Kind, "partition"))
 }
 
 // slow says that a fault delays and cuts nothing.
