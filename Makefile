@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo permissions bench bench-go ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo torture torture-short permissions bench bench-go ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,7 @@ torture: ## everything killed, stopped and cut for FOR=30m, judged; beside a fle
 	$(GO) run ./internal/torture -for $(FOR) -seed $(SEED) $(TORTURE)
 
 torture-short: ## the same in two minutes, all in all
-	$(GO) run ./internal/torture -for 45s -seed $(SEED) -lock-only-for 20s
+	$(GO) run ./internal/torture -for 40s -seed $(if $(filter 0,$(SEED)),1,$(SEED)) -lock-only-for 20s
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
