@@ -60,14 +60,15 @@ func spans(h *History) (all []Span) {
 	for a, outputs := range h.outputsOf() {
 		for _, o := range outputs {
 			g, ok := o.answers()
-			began, reported := first[generation{a, g}]
-			if !ok || !reported {
-				continue
+			r, reported := first[generation{a, g}]
+			began := r.refused
+			if o.refreshes() {
+				began = r.any
+			}
+			if !ok || !reported || began.IsZero() || !began.Before(o.StoredAt) {
+				continue // a report that comes later is stale
 			}
 			delete(first, generation{a, g}) // the first answer counts
-			if !began.Before(o.StoredAt) {
-				continue // stale when it came
-			}
 			s := Span{Address: a, Generation: g, Began: began, Ended: o.StoredAt, Healed: began}
 			h.overlap(&s, presented[a])
 			all = append(all, s)
@@ -81,22 +82,37 @@ func (o Output) answers() (uint64, bool) {
 	switch {
 	case o.serves():
 		return o.Generation - 1, o.Generation > 1
-	case o.flags():
+	case o.flags() && o.Name != events.NameConsentFailed && o.Name != events.NameLinkRecovered: // those are about another matter
 		return o.Generation, o.Generation > 0
 	default:
 		return 0, false
 	}
 }
 
-// firstReports are of any reason: a look at the clock that comes too early would show as
-// a late recovery, and a load that reports that should say so.
-func firstReports(inputs []Input) map[generation]time.Time {
-	first := map[generation]time.Time{}
+// refreshes says that it was a refresh that answered. Any other answer may wait until the
+// bearer is known to be dead: an outcome that is unknown is no emergency while it lives.
+func (o Output) refreshes() bool {
+	return o.serves() && o.Cause != events.CauseReconsent && o.Cause != events.CauseImport
+}
+
+// reports are the first of a generation: of any reason, and with a 401; zero: none.
+type reports struct{ any, refused time.Time }
+
+func firstReports(inputs []Input) map[generation]reports {
+	first := map[generation]reports{}
 	for _, in := range inputs {
-		key := generation{in.Address, in.Generation}
-		if _, again := first[key]; !again && in.Name == events.NameTokenExpired && in.Generation > 0 && !in.Broken {
-			first[key] = in.StoredAt
+		if in.Name != events.NameTokenExpired || in.Generation == 0 || in.Broken {
+			continue
 		}
+		key := generation{in.Address, in.Generation}
+		r := first[key]
+		if r.any.IsZero() {
+			r.any = in.StoredAt
+		}
+		if r.refused.IsZero() && in.Reason == events.ReasonUnauthorized {
+			r.refused = in.StoredAt
+		}
+		first[key] = r
 	}
 	return first
 }

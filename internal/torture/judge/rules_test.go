@@ -190,6 +190,20 @@ func TestABrokenPromiseIsFound(t *testing.T) {
 			h.End = at(90)
 			h.Presentations[2].At, h.Presentations[2].Settled, h.Outputs[4].StoredAt = at(81), at(81), at(81.1)
 		}, []string{ruleRecovery}},
+		{"an unknown outcome that waited for a 401", func(h *History) {
+			h.loses()
+			h.Faults = []Fault{{"worker-kill", "worker-1", at(20), at(23)}}
+			h.Inputs[3].Reason = events.ReasonExpiring
+			h.Inputs = append(h.Inputs, report(alpha, 7, 3, 100))
+			h.Outputs = append(h.Outputs, output(alpha, 4, events.NameConsentRequired, 3, "", 105))
+			h.on(alpha, func(r *Record) { r.Status, r.Events = links.ConsentRequired, 4 })
+		}, nil},
+		{"an unknown outcome whose 401 nobody minded", func(h *History) {
+			h.loses()
+			h.Faults = []Fault{{"worker-kill", "worker-1", at(20), at(23)}}
+			h.Outputs = append(h.Outputs, output(alpha, 4, events.NameConsentRequired, 3, "", 105))
+			h.on(alpha, func(r *Record) { r.Status, r.Events = links.ConsentRequired, 4 })
+		}, []string{ruleRecovery}},
 		{"a late recovery behind an outage", func(h *History) {
 			h.End = at(90)
 			h.Presentations[2].At, h.Presentations[2].Settled, h.Outputs[4].StoredAt = at(81), at(81), at(81.1)
