@@ -77,7 +77,7 @@ torture-short: ## the same in two minutes, all in all
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
 
-bench: ## how near Regrant is to the machine's limit, into docs/ (12 minutes; needs redis-server; BENCH="-rows 2,3")
+bench: ## how near Regrant is to the machine's limit, into docs/ (a quarter of an hour; needs redis-server; BENCH="-rows 2,3")
 	$(GO) run ./internal/bench -write docs $(BENCH)
 
 bench-go: ## the benchmarks of single packages

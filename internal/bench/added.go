@@ -15,7 +15,7 @@ const usual = 100 * time.Millisecond
 // added is the time that a refresh takes longer than the floor's, at a tenth of
 // what the concurrency lets through.
 func (b *bench) added(ctx context.Context) ([]report.Line, error) {
-	p := pace{delays: map[string]time.Duration{op: usual}, rate: stand.Concurrency * int(time.Second/usual) / 10, span: 8 * time.Second}
+	p := pace{delays: map[string]time.Duration{op: usual}, rate: stand.Concurrency * int(time.Second/usual) / 10, span: 6 * time.Second}
 	if b.short {
 		p.span = time.Second
 	}
@@ -45,7 +45,7 @@ func (b *bench) added(ctx context.Context) ([]report.Line, error) {
 // isolated is what a provider that answers slowly, and has more to do than its
 // slots can, does to the one beside it.
 func (b *bench) isolated(ctx context.Context) ([]report.Line, error) {
-	p := pace{delays: map[string]time.Duration{op: usual, slow: 2 * time.Second}, rate: 100, span: 10 * time.Second}
+	p := pace{delays: map[string]time.Duration{op: usual, slow: 2 * time.Second}, rate: 100, span: 8 * time.Second}
 	if b.short {
 		p.span = time.Second
 	}

@@ -20,13 +20,13 @@ type row struct {
 var rows = []row{
 	{1, "100,000 reports of 100 links", true, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.storms(ctx) }},
 	{2, "distinct links, provider 100 ms", false, func(ctx context.Context, b *bench) ([]report.Line, error) {
-		return b.distinct(ctx, distinct{work: work{links: 12_000, delay: 100 * time.Millisecond, window: 5 * time.Second}, bar: 0.95, limited: true})
+		return b.distinct(ctx, distinct{work: work{links: 11_000, delay: 100 * time.Millisecond, window: 4 * time.Second}, bar: 0.95, limited: true})
 	}},
 	{3, "distinct links, provider 0 ms", true, func(ctx context.Context, b *bench) ([]report.Line, error) {
 		return b.distinct(ctx, distinct{work: work{links: 12_000, window: 4 * time.Second}, bar: 0.60, rival: 3})
 	}},
 	{4, "distinct links, provider 0 ms, every write flushed", false, func(ctx context.Context, b *bench) ([]report.Line, error) {
-		return b.distinct(ctx, distinct{work: work{links: 8_000, durable: true, window: 4 * time.Second}, bar: 0.45})
+		return b.distinct(ctx, distinct{work: work{links: 4_000, durable: true, window: 4 * time.Second}, bar: 0.45})
 	}},
 	{5, "time added at a tenth of capacity", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.added(ctx) }},
 	{6, "a slow provider beside a fast one", false, func(ctx context.Context, b *bench) ([]report.Line, error) { return b.isolated(ctx) }},

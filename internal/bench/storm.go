@@ -74,11 +74,14 @@ func (b *bench) storm(ctx context.Context, s storm) ([]report.Line, error) {
 	return lines, nil
 }
 
-// scaled gives rivals a tenth of the links, each reported as often. Their rate is
-// that of the whole storm: every link costs them the same, one after the other.
+// rivalLinks is how many links of a storm the rivals get.
+const rivalLinks = 5
+
+// scaled gives rivals fewer links, each reported as often. Their rate is that of the
+// whole storm: every link costs them the same, one after the other.
 func (w work) scaled(who contestant) work {
-	if who.name != bare.name && w.links >= 100 {
-		w.links, w.reports = w.links/10, w.reports/10
+	if who.name != bare.name {
+		w.links, w.reports = rivalLinks, rivalLinks*reportsPerLink
 	}
 	return w
 }
