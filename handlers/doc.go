@@ -7,7 +7,7 @@
 //	lock · read · intent · provider · spool · verify · commit · timer · outbox · known map · ack
 //
 // The lock makes contention cheap. The intent, a compare-and-set that is durable
-// before the provider is called, makes it correct. The spool file is the save:
+// before the provider is called, makes it correct. The spool is the save:
 // from there on an answer survives this process. Timer and outbox come before
 // the ack, so a message that is gone has had its effect; whoever finds a newer
 // generation than was reported finishes the same two, in the same order, before

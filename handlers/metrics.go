@@ -23,7 +23,7 @@ type Metrics struct {
 	Conflicts     *prometheus.CounterVec   // provider, step; writes that somebody else's came before
 	LockWaits     *prometheus.HistogramVec // provider; waits for a lock held elsewhere
 	LockAway      prometheus.Counter       // refreshes under the intent alone
-	Adopted       prometheus.Counter       // spool files finished for a dead worker
+	Adopted       prometheus.Counter       // spooled answers finished for a dead worker
 	Latency       *prometheus.HistogramVec // provider; report stored to rotation announced
 	SpoolFailed   prometheus.Counter
 	AuditLost     prometheus.Counter     // entries that could not be written

@@ -56,7 +56,7 @@ func (c KeyCount) sealed(value []byte) {
 	c[id]++
 }
 
-// Spooled counts the answers of spool files, by what spool.Held gave.
+// Spooled counts the answers in spools, by what spool.Held gave.
 func (c KeyCount) Spooled(files [][]byte) {
 	for _, data := range files {
 		var s saved

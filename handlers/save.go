@@ -18,7 +18,7 @@ import (
 )
 
 // saved is an answer in the spool: who it belongs to in the clear, what it says
-// sealed. Its file is named after the attempt.
+// sealed. It is put under the name of the attempt.
 type saved struct {
 	events.Address
 	Attempt    string       `json:"attempt"`
@@ -108,7 +108,7 @@ func (h *Handlers) sealSaved(s *saved) (err error) {
 }
 
 // settle commits a saved answer and finishes what the commit decided: timer,
-// outbox, memory, spool file, in this order, whoever does it. Whoever adopts an
+// outbox, memory, spool, in this order, whoever does it. Whoever adopts an
 // orphan does the same. A panic is an error like any other here: the answer stays
 // in the spool and is tried again, and one bad answer takes no worker down.
 func (h *Handlers) settle(ctx context.Context, s saved) (err error) {

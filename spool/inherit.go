@@ -67,7 +67,7 @@ func (a *adoption) strangers(dir string) error {
 	files, err := os.ReadDir(dir)
 	for _, f := range files {
 		_, journal := journalNumber(f.Name())
-		if f.Name() != lockName && !(journal && f.Type().IsRegular()) {
+		if f.Name() != lockName && (!journal || !f.Type().IsRegular()) {
 			a.leave(filepath.Join(dir, f.Name()), errors.New("not a journal of the spool"))
 		}
 	}
