@@ -15,8 +15,9 @@ import (
 // machine describes this one in a line, with how busy it was before the start.
 func machine() string {
 	words := []string{fmt.Sprintf("%d × %s", runtime.NumCPU(), field("/proc/cpuinfo", "model name", runtime.GOARCH))}
-	if memory := field("/proc/meminfo", "MemTotal", ""); memory != "" {
-		words = append(words, memory+" of memory")
+	var kilobytes float64
+	if _, err := fmt.Sscanf(field("/proc/meminfo", "MemTotal", ""), "%f kB", &kilobytes); err == nil {
+		words = append(words, fmt.Sprintf("%.0f GiB of memory", kilobytes/(1<<20)))
 	}
 	words = append(words, runtime.GOOS+" "+line("/proc/sys/kernel/osrelease"))
 	if load, _, found := strings.Cut(line("/proc/loadavg"), " "); found {

@@ -9,7 +9,7 @@ import (
 
 // The plot's measures, in pixels.
 const (
-	labelWidth = 560
+	labelWidth = 620
 	plotWidth  = 400
 	noteWidth  = 180
 	rowHeight  = 22
