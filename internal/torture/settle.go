@@ -61,7 +61,10 @@ func (c *cell) left(ctx context.Context) string {
 // leftOf says what of one link. Its record names events until its next write, whether
 // they are stored or not.
 func (c *cell) leftOf(ctx context.Context, l links.Link) string {
-	awaited := l.Status == links.Uncertain && time.Now().Before(l.AnswersUntil) // else the old bearer may live
+	// Of an unknown outcome an answer may come within a deadline; else the old bearer may
+	// live, or the worker that said until when had a clock that is ahead.
+	wait := time.Until(l.AnswersUntil)
+	awaited := l.Status == links.Uncertain && wait > 0 && wait <= c.Config.Budget().DeadlineOnce
 	if awaited || l.Status == links.Refreshing || l.Status == links.Unverified || l.Exchange != nil {
 		return fmt.Sprintf("link %s is %s, exchanging %t", l.Address, l.Status, l.Exchange != nil)
 	}
