@@ -228,6 +228,21 @@ func TestAnAnswerIsAdoptedWhoseHandlerPanicked(t *testing.T) {
 	})
 }
 
+// An answer that was cut short leaves a grant and no bearer: nobody can report that it
+// is refused, so nobody is waited for when the grant's own outcome is unknown.
+func TestALinkWithoutABearerIsNotUncertainForEver(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a, m := w.process("a"), w.report(1)
+		w.once("answer is cut short")
+		a.take(m).end()
+		w.provider.answers = []providers.Class{providers.Ambiguous}
+		w.rest(a)
+		w.wantLink(links.ConsentRequired, 2)
+		w.wantEvents("consent-required")
+		w.wantPresentations(2)
+	})
+}
+
 // restore puts an old record back, as a backup does.
 func (w *world) restore(l links.Link) {
 	w.t.Helper()

@@ -255,11 +255,12 @@ func (l Link) settleUncertain(now time.Time, o Origin) Link {
 }
 
 // verdictAt is when an unknown outcome is judged: no answer can come any more, and the
-// bearer is dead. One that may live for ever is not waited for: a 401 will tell.
+// bearer is dead. One that may live for ever is not waited for: a 401 will tell. Where
+// there is none, because the answer that brought the grant was cut short, none will.
 func (l Link) verdictAt(now time.Time) (at time.Time, ever bool) {
 	at = l.AnswersUntil
 	switch {
-	case l.Refused:
+	case l.Refused, l.Fingerprint == "":
 	case l.ExpiresAt.IsZero():
 		return at, at.After(now)
 	case l.ExpiresAt.After(at):
