@@ -6,7 +6,7 @@ PKGS     ?= ./...
 CRASHPKG ?= ./internal/crash/
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards services cluster keys replay demo torture torture-short permissions bench bench-go ci tools clean
+.PHONY: help build test race vet fmt lint schemas alerts model model-quick crashpoints safeguards simulate services cluster keys replay demo torture torture-short permissions bench bench-go ci tools clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ crashpoints: ## kill a worker before and after every durable step, under every r
 
 safeguards: ## take each safeguard out of the procedure, and see its test fail
 	$(GO) run ./internal/safeguards
+
+simulate: ## workers among simulated servers, faults at every step, for FOR=2m from seed FROM=1; SEED=n replays one
+	REGRANT_SIMULATE=$(or $(FOR),2m) REGRANT_FROM=$(FROM) REGRANT_SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run '^TestSimulate$$' ./handlers/
 
 services: ## 20 services for two minutes, 10,000 rotations under a subscriber that is killed (10 minutes)
 	REGRANT_SERVICES=full $(GO) test -count=1 -timeout 20m ./internal/services/

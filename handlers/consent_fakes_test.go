@@ -139,6 +139,29 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 	if is.Generation > was.Generation {
 		s.c.op.served(was, is)
 	}
+	s.oneLives(is)
+}
+
+// oneLives: a login has one live link, but for the moment in which a flow goes from
+// one to the other.
+func (s *linkBook) oneLives(is links.Link) {
+	if is.Subject == "" || !is.Live() || s.c.rules.OnDifferentLogin == "" {
+		return
+	}
+	for _, a := range s.made {
+		o := s.is[a].Link
+		if a != is.Address && o.Live() && o.Provider == is.Provider && o.Subject == is.Subject && !s.c.underWay() {
+			s.c.t.Errorf("%s and %s have one login, and no flow is under way", a.Link, is.Link)
+		}
+	}
+}
+
+// underWay says whether the code of a flow was presented that is not at its end.
+func (c *cell) underWay() bool {
+	return slices.ContainsFunc(c.trips, func(t *trip) bool {
+		is := t.flow().Status
+		return is == consents.Presented || is == consents.Exchanged
+	})
 }
 
 func (s *linkBook) Owner(ctx context.Context, tenant, subject string) (links.Owner, error) {

@@ -121,6 +121,11 @@ func (c *cell) judge() {
 	for name := range c.disk.files {
 		c.t.Errorf("G2: the answer of attempt %s stayed in the spool", name)
 	}
+	for _, m := range c.forged {
+		if m.last.Kind != inbox.KindDead {
+			c.t.Errorf("a callback in somebody else's name ended with %+v", m.last)
+		}
+	}
 	c.judgeReplay()
 }
 
@@ -265,8 +270,8 @@ func (c *cell) overtaken(f consents.Flow, acts []act) bool {
 func (c *cell) judgeReplay() {
 	posts, writes := c.op.posts, c.book.writes
 	for _, m := range slices.Clone(c.broker.messages) {
-		if replayable(m) && !slices.ContainsFunc(c.trips, func(t *trip) bool { return t.lost }) {
-			c.again(m)
+		if m.Stream == "REGRANT_IN" && !slices.ContainsFunc(c.trips, func(t *trip) bool { return t.lost }) {
+			c.replayed(m)
 		}
 	}
 	c.rest(c.worker("late"))

@@ -34,6 +34,7 @@ type cell struct {
 	out    *stream
 	op     *op
 	trips  []*trip
+	forged []*message // callbacks that name a flow which is not theirs
 	// imported are the subjects of links that were imported.
 	imported map[events.Address]string
 	bank     bool      // there is another provider with the same registration
@@ -60,7 +61,8 @@ func (c *serverClock) now() time.Time {
 func newCell(t *testing.T, keys *seal.Keys) *cell {
 	w := &world{
 		t: t, budget: budget.Of(budget.Default), keys: keys, fault: func(string) bool { return false },
-		rules: providers.Profile{ClientID: "client", Issuer: "https://op.example", Rotation: "always", OnDifferentLogin: "replace", Scopes: []string{"accounts"}},
+		rules:  providers.Profile{ClientID: "client", Issuer: "https://op.example", Rotation: "always", OnDifferentLogin: "replace", Scopes: []string{"accounts"}},
+		leases: map[string]*lease{},
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
 	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
@@ -93,7 +95,7 @@ func (c *cell) late(name string, skew time.Duration) *process {
 	p := &process{w: c.world, name: name, skew: skew, fed: len(c.out.all)}
 	random := rand.New(rand.NewPCG(1, 2))
 	h, err := handlers.New(handlers.Config{
-		Worker: name, Source: "//regrant/test", Tenants: []string{"default"},
+		Worker: name, Source: "//regrant/test", Tenants: []string{"default", "other"},
 		Providers: c.providers(p),
 		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
 		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
@@ -302,6 +304,7 @@ func (c *cell) fire() {
 	for _, a := range c.book.made {
 		if timer, ok := c.broker.timers[a]; ok && !time.Now().Before(timer.at) {
 			delete(c.broker.timers, a)
+			c.history.answered()
 			c.broker.add("REGRANT_TIMER", events.Subjects{}.Due(a), nil, nil)
 		}
 	}
@@ -311,7 +314,7 @@ func (c *cell) fire() {
 func (c *cell) nextThing() time.Time {
 	var when []time.Time
 	for _, m := range c.broker.messages {
-		if !m.acked {
+		if !m.acked && len(m.held) == 0 {
 			when = append(when, m.notBefore)
 		}
 	}

@@ -96,7 +96,7 @@ func replayHistory(t *testing.T, seed uint64, seen map[string]int) {
 	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 8)), users: []string{"ann", "bob"}}
 	r.sparse = true
 	r.setUp()
-	r.faults = 0
+	r.sim.faults = 0
 	for range 3 {
 		for range 60 + r.random.IntN(60) {
 			r.choose()
@@ -159,7 +159,7 @@ func (r *consentRun) somethingNew(seen map[string]int) {
 // tries explains a replay, and lets it happen.
 func (r *consentRun) tries(m *message, seen map[string]int, idle bool) {
 	r.t.Helper()
-	p := r.pick()
+	p := r.sim.pick()
 	want := r.explained(p, m)
 	seen[string(want.Verdict)]++
 	seen[string(want.Verdict)+"/"+want.Reason]++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"testing/synctest"
@@ -56,7 +57,7 @@ func (s *watched) Latest(ctx context.Context, a events.Address) (links.Stored, e
 func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (uint64, error) {
 	s.w.yield(taskOf(ctx), "update")
 	if s.away || s.w.fault("write fails") {
-		return 0, links.ErrUnknown
+		return 0, s.unknown()
 	}
 	was, err := s.Store.Latest(context.Background(), l.Address)
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 		s.look(was.Link, s.w.link())
 	}
 	if s.w.fault("write's reply is lost") || ctx.Err() != nil {
-		return 0, links.ErrUnknown
+		return 0, s.unknown()
 	}
 	if s.w.fault("write's reply is late") {
 		return n, s.overtaken(ctx, n)
@@ -79,12 +80,17 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 	return n, nil
 }
 
+func (s *watched) unknown() error {
+	s.w.lost = true // it may have been an intent
+	return links.ErrUnknown
+}
+
 // overtaken is what a writer hears who repeats its write: with somebody else's
 // over it, nobody can tell any more whether there was one.
 func (s *watched) overtaken(ctx context.Context, n uint64) error {
 	s.w.yield(taskOf(ctx), "reply")
 	if ctx.Err() != nil {
-		return links.ErrUnknown
+		return s.unknown()
 	}
 	is, err := s.Store.Latest(context.Background(), theLink)
 	if err == nil && is.Revision != n {
@@ -153,6 +159,7 @@ func (m *message) free(now time.Time) bool {
 // take delivers a message to a process. Without a task, a look settled it.
 func (p *process) take(m *message) *task {
 	m.Delivered++
+	p.w.history.answered()
 	delivery := m.Message
 	type handler interface {
 		Peek(*inbox.Message) (inbox.Verdict, bool)
@@ -165,21 +172,27 @@ func (p *process) take(m *message) *task {
 	m.held = append(m.held, p)
 	if v, ok := h.Peek(&delivery); ok {
 		m.settle(p, v)
+		p.w.judgeAck(m)
 		return nil
 	}
 	return p.start(m, func(ctx context.Context) {
-		v := guarded(func() inbox.Verdict { return h.Handle(ctx, &delivery) })
+		v := p.w.guarded(func() inbox.Verdict { return h.Handle(ctx, &delivery) })
 		p.w.yield(taskOf(ctx), "settle")
 		if v.Kind == inbox.KindDone && p.w.fault("ack is lost") {
 			v = inbox.Later(p.w.budget.AckWait)
 		}
 		m.settle(p, v)
+		p.w.judgeAck(m)
 	})
 }
 
 // guarded is what the bus does about a handler that panics.
-func guarded(handle func() inbox.Verdict) (v inbox.Verdict) {
-	defer func() { _ = recover() }() // Later, at once
+func (w *world) guarded(handle func() inbox.Verdict) (v inbox.Verdict) {
+	defer func() { // Later, at once
+		if r := recover(); r != nil {
+			w.t.Errorf("a handler panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
 	return handle()
 }
 
@@ -222,6 +235,7 @@ func (b *broker) fire() {
 	for a, timer := range maps.Clone(b.timers) {
 		if !time.Now().Before(timer.at) {
 			delete(b.timers, a)
+			b.w.history.answered()
 			b.add("REGRANT_TIMER", events.Subjects{}.Due(a), nil, nil)
 		}
 	}
@@ -293,24 +307,56 @@ func (p *process) feed() {
 	synctest.Wait() // whoever waited for this news
 }
 
-// locker grants the lock to everybody, unless the world says otherwise.
+// locker grants the lock to everybody, unless the world says otherwise: the procedure
+// may rely on no lock.
 type locker struct{ p *process }
 
 func (l *locker) Acquire(ctx context.Context, name string) (locks.Lease, error) {
-	l.p.w.yield(taskOf(ctx), "acquire")
-	l.p.w.locked = name
-	if l.p.w.locks != nil {
-		if err := l.p.w.locks(l.p); err != nil {
+	w := l.p.w
+	w.yield(taskOf(ctx), "acquire")
+	w.locked = name
+	if w.locks != nil {
+		if err := w.locks(l.p); err != nil {
 			return nil, err
 		}
 	}
-	return lease{}, nil
+	if is := w.leases[name]; w.exclusive && is != nil && is.holds() && !w.fault("lock expires") {
+		return nil, locks.ErrHeld
+	}
+	got := &lease{p: l.p, name: name, renewed: time.Now()}
+	w.leases[name] = got
+	return got, nil
 }
 
-type lease struct{}
+// lease is renewed until it is released or its process dies.
+type lease struct {
+	p       *process
+	name    string
+	renewed time.Time
+	let     bool // its holder is done, whether the server was told or not
+}
 
-func (lease) Release(context.Context) error { return nil }
-func (lease) Lost() <-chan struct{}         { return nil }
+func (l *lease) holds() bool {
+	if !l.let && !l.p.dead {
+		l.renewed = time.Now()
+	}
+	return time.Now().Before(l.renewed.Add(l.p.w.budget.LockTTL))
+}
+
+func (l *lease) Release(ctx context.Context) error {
+	l.p.w.yield(taskOf(ctx), "release")
+	l.holds()
+	l.let = true
+	if l.p.w.fault("lock is not released") {
+		return errAway
+	}
+	if l.p.w.leases[l.name] == l {
+		delete(l.p.w.leases, l.name)
+	}
+	return nil
+}
+
+func (*lease) Lost() <-chan struct{} { return nil }
 
 // disk is that of the host on which all processes run.
 type disk struct {
@@ -320,8 +366,9 @@ type disk struct {
 }
 
 type file struct {
-	data  []byte
-	owner *process // nil: released
+	number int // in the order in which they were written
+	data   []byte
+	owner  *process // nil: released
 }
 
 type spooler struct{ p *process }
@@ -330,15 +377,27 @@ func (s *spooler) Put(name string, data []byte) error {
 	if bytes.Contains(data, []byte(canary)) {
 		s.p.w.t.Error("a secret stands in the spool in the clear")
 	}
-	if s.p.w.disk.full || s.p.w.fault("disk is full") {
+	w := s.p.w
+	w.history.answered()
+	if w.disk.full || w.fault("disk is full") {
 		return errAway
 	}
-	s.p.w.disk.files[name] = &file{data, s.p}
-	s.p.w.disk.ever[name] = true
+	w.disk.files[name] = &file{len(w.disk.ever), data, s.p}
+	w.disk.ever[name] = true
+	if w.fault("disk's word is lost") {
+		return errAway
+	}
 	return nil
 }
 
-func (s *spooler) Remove(name string) error { delete(s.p.w.disk.files, name); return nil }
+func (s *spooler) Remove(name string) error {
+	s.p.w.history.answered()
+	if s.p.w.fault("file is not removed") {
+		return errAway
+	}
+	delete(s.p.w.disk.files, name)
+	return nil
+}
 
 func (s *spooler) Release(name string) {
 	if f, ok := s.p.w.disk.files[name]; ok && f.owner == s.p {
@@ -347,6 +406,7 @@ func (s *spooler) Release(name string) {
 }
 
 func (s *spooler) Adopt() ([]spool.Entry, error) {
+	s.p.w.history.answered()
 	var found []spool.Entry
 	for _, name := range s.p.w.disk.orphans() {
 		f := s.p.w.disk.files[name]
@@ -357,20 +417,18 @@ func (s *spooler) Adopt() ([]spool.Entry, error) {
 }
 
 func (d disk) orphans() []string {
-	var out []string
-	for _, name := range slices.Sorted(maps.Keys(d.files)) {
-		if f := d.files[name]; f.owner == nil || f.owner.dead {
-			out = append(out, name)
-		}
-	}
-	return out
+	out := slices.SortedFunc(maps.Keys(d.files), func(a, b string) int { return d.files[a].number - d.files[b].number })
+	return slices.DeleteFunc(out, func(name string) bool {
+		owner := d.files[name].owner
+		return owner != nil && !owner.dead
+	})
 }
 
 // adopt starts the adoption of what dead processes left.
 func (p *process) adopt() *task {
 	return p.start(nil, func(ctx context.Context) {
 		if err := p.h.Adopt(ctx); err != nil {
-			p.w.t.Logf("adopt: %v", err)
+			p.w.tell("%s has not finished all that it adopted", p.name)
 		}
 	})
 }

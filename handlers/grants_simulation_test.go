@@ -19,7 +19,7 @@ import (
 )
 
 // chainSeeds is how many runs of the chains go test makes; see seeds.
-const chainSeeds = 500
+const chainSeeds = 100
 
 // TestSimulationOfChains is TestSimulation with providers that have one to three
 // grants, a session whose owner comes and goes, bearers that other clients kill, a
@@ -28,11 +28,17 @@ func TestSimulationOfChains(t *testing.T) {
 	first, n := seedsOf(chainSeeds)
 	for seed := first; seed < first+n; seed++ {
 		if !t.Run(fmt.Sprint("seed=", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newChainRun(t, seed).run() })
+			synctest.Test(t, func(t *testing.T) { simulateChains(t, seed, newHistory(nil)) })
 		}) {
 			return
 		}
 	}
+}
+
+func simulateChains(t *testing.T, seed uint64, h *history) {
+	r := newChainRun(t, seed)
+	r.simulation.history = h
+	r.run()
 }
 
 // chainRun is a run of one seed.
@@ -76,10 +82,7 @@ func chainOf(random *rand.Rand) []providers.Grant {
 func (r *chainRun) run() {
 	s := r.simulation
 	s.tell("chain %v, %+v", r.chain, s.rules.Replay)
-	s.faults, s.fault, s.locks = 1+s.random.IntN(4), s.goWrong, s.lock
-	for i := range 3 {
-		s.processes = append(s.processes, s.skewed(fmt.Sprint("w", i), time.Duration(s.random.IntN(41)-20)*time.Second))
-	}
+	s.begin()
 	s.report(1)
 	r.uses = 1 + s.random.IntN(6)
 	for range 60 + s.random.IntN(240) {

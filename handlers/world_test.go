@@ -60,6 +60,13 @@ type world struct {
 	configure func(p *process, cfg *handlers.Config)
 	logged    *watchedLog
 	looks     func(was, is links.Link)
+	history   *history // of a simulation
+	// lost: an answer was lost, or whoever knew that an attempt was not made may have
+	// known too late.
+	lost bool
+	// exclusive: a lock has one holder at a time, until it expires.
+	exclusive bool
+	leases    map[string]*lease
 }
 
 // newWorld makes a cell with one imported link. Call it in a synctest bubble.
@@ -77,7 +84,7 @@ func worldOf(t *testing.T, rules providers.Profile, change func(*handlers.Import
 	}
 	w := &world{
 		t: t, budget: budget.Of(budget.Default), keys: keys, fault: func(string) bool { return false },
-		rules: rules,
+		rules: rules, leases: map[string]*lease{},
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
 	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
@@ -164,6 +171,9 @@ func (w *world) credentials(ctx context.Context, _ events.Address, _ uint64) (cr
 func (w *world) storeClock(ctx context.Context) (time.Time, error) {
 	now := time.Now()
 	w.yield(taskOf(ctx), "clock")
+	if w.fault("clock is not told") {
+		return time.Time{}, errAway
+	}
 	return now, nil
 }
 
@@ -208,18 +218,34 @@ func (p *process) start(msg *message, do func(ctx context.Context)) *task {
 	p.w.current = t
 	go func() {
 		defer func() { t.done = true }()
+		grow()
 		do(context.WithValue(context.Background(), taskKey{}, t))
 	}()
 	synctest.Wait()
 	return t
 }
 
-// yield is a point at which a task stands still. A task of a crashed process
-// ends there.
+// grow makes room on a task's stack at once: else each task's is copied, deep as it is,
+// time and again.
+//
+//go:noinline
+func grow() byte {
+	var room [32 << 10]byte
+	return room[len(os.Args)]
+}
+
+// yield is where a task stands still until its call of a dependency is answered.
 func (w *world) yield(t *task, point string) {
 	if t == nil {
 		return // the importer's
 	}
+	w.stand(t, point)
+	w.history.answered()
+}
+
+// stand is a point at which a task stands still. A task of a crashed process ends
+// there.
+func (w *world) stand(t *task, point string) {
 	w.pass()
 	if !t.p.dead {
 		t.point, t.parked = point, true
@@ -243,7 +269,7 @@ func (w *world) probe(s handlers.Step, when handlers.When, _ events.Address) {
 	if when == handlers.Before && (s == handlers.StepLock || s == handlers.StepRead) {
 		return
 	}
-	w.yield(w.current, string(s)+":"+string(when))
+	w.stand(w.current, string(s)+":"+string(when))
 }
 
 // rest lets everything come to rest with these processes, and nothing go wrong.
@@ -259,6 +285,9 @@ func (w *world) step(t *task) {
 	t.resume <- struct{}{}
 	synctest.Wait()
 }
+
+// tell adds to the history of a simulation.
+func (w *world) tell(format string, args ...any) { w.history.tell(format, args...) }
 
 // sleep lets time pass for everybody.
 func (w *world) sleep(d time.Duration) {
@@ -387,7 +416,7 @@ func (l *watchedLog) Write(line []byte) (int, error) {
 	if bytes.Contains(line, []byte("replayed input decided")) {
 		l.told = append(l.told, string(line))
 	}
-	if os.Getenv("REGRANT_TRACE") != "" {
+	if traceOn {
 		_, _ = io.WriteString(os.Stderr, time.Now().Format("15:04:05.000 ")+string(line))
 	}
 	return len(line), nil

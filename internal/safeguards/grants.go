@@ -21,11 +21,13 @@ var ofGrants = []mutation{
 		name: "that a refresh token was presented is never forgotten", file: "links/refresh.go",
 		from: "return a.By() != GrantRefreshToken })\n", to: "return true })\n",
 		pkg: linksPkg, test: "TestThatARefreshTokenWasPresentedIsNeverForgotten",
+		unseen: "takes more attempts of one generation than a run has",
 	},
 	{
 		name: "an absent owner is not asked for each report", file: "links/grants.go",
 		from: "		return !now.Before(l.Awaiting.AskedAt.Add(r.askAgain())) || ", to: "		return true || ",
 		pkg: handlersPkg, test: "TestAStormDoesNotAskAnAbsentOwnerForEachReport",
+		unseen: "costs questions, and breaks nothing",
 	},
 	{
 		name: "an absent owner is called for once", file: "links/grants.go",
@@ -47,6 +49,7 @@ var ofGrants = []mutation{
 		name: "no password is asked for while an exchange is open", file: "links/decide.go",
 		from: " || l.Awaiting != nil):\n", to: "):\n",
 		pkg: linksPkg, test: "TestNoPasswordIsAskedForWhileACodeIsExchanged",
+		unseen: "no simulated cell has both",
 	},
 	{
 		name: "a wrong password gives an unknown outcome no more time", file: "links/outcome.go",
@@ -87,6 +90,7 @@ var ofGrants = []mutation{
 		name: "links that share a token share a lock", file: "handlers/grants.go",
 		from: "	if by == \"\" || by == providers.LockByLink {\n", to: "	if by != \"none\" {\n",
 		pkg: handlersPkg, test: "TestLinksThatShareATokenShareALock",
+		unseen: "costs lost races, and breaks nothing",
 	},
 	{
 		name: "a refusal is of one ruling and those before it", file: "links/fence.go",

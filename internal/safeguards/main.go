@@ -26,12 +26,28 @@ func main() {
 	short := flag.Bool("short", false, "leave out those whose test needs a NATS server")
 	sample := flag.Int("sample", 0, "take out only so many, which -draw chooses")
 	draw := flag.String("draw", "", "any text, such as a commit: the same text draws the same sample")
+	simulate := flag.Bool("simulate", false, "let the simulation look for each, and print the seed that finds it")
+	limit := flag.Duration("limit", time.Minute, "with -simulate, for how long")
+	check := flag.Bool("check", false, "replay the seeds of docs/simulation.md, which must fail")
 	flag.Parse()
 	chosen := choose(*only, *short)
+	by, err := recorded()
+	if *check {
+		chosen = found(chosen, by)
+	}
 	if *sample > 0 {
 		chosen = drawn(chosen, *sample, *draw)
 	}
-	if err := run(ctx, os.Stdout, chosen); err != nil {
+	switch {
+	case err != nil:
+	case *check:
+		err = replay(ctx, os.Stdout, chosen, by)
+	case *simulate:
+		err = search(ctx, os.Stdout, chosen, *limit)
+	default:
+		err = run(ctx, os.Stdout, chosen)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "safeguards:", err)
 		os.Exit(1)
 	}

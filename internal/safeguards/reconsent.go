@@ -129,6 +129,7 @@ var ofReconsent = []mutation{
 		name: "what a replay asks of other links is as old", file: "handlers/logout_requested.go",
 		from: "		asks.Follow(m.Header, m.StoredAt)\n", to: "",
 		pkg: handlersPkg, test: "TestAReplayedLogoutIsAsOldAsItsOriginal",
+		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "a report that is older than its bearer is not replayed on it", file: "links/decide.go",

@@ -1,0 +1,118 @@
+package handlers_test
+
+import (
+	"slices"
+	"time"
+
+	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
+)
+
+// judge holds the world at rest against the guarantees.
+func (s *simulation) judge() {
+	l := s.link()
+	switch {
+	case l.Status == links.Active && l.Generation > s.owed:
+		if g := s.provider.tokens(l); !g.spentAt.IsZero() {
+			s.t.Errorf("G3: the current refresh token of generation %d is spent", l.Generation)
+		}
+	case l.Status == links.ConsentRequired && s.lost:
+	case l.Status == links.ConsentRequired:
+		s.t.Errorf("G2: no answer and no worker was lost, and the user is asked")
+	case l.Status == links.Quarantined && len(s.provider.hostile) > 0:
+	default:
+		s.t.Errorf("G5: a 401 was reported of generation %d, and the link rests %s at generation %d", s.owed, l.Status, l.Generation)
+	}
+	s.judgePresentations()
+	s.judgeEvents(l)
+	s.judgeReplay()
+}
+
+// judgeAck holds one ack against G5: what it was to bring about is done and announced,
+// or something else that is not acked leads to it.
+func (w *world) judgeAck(m *message) {
+	generation, ok := events.GenerationOf(m.Header)
+	if !m.acked || !ok || w.history == nil || m.Stream != "REGRANT_IN" || w.provider == nil || w.answered401(generation) {
+		return
+	}
+	l := w.link()
+	refused := slices.Contains(m.Header[events.HeaderReason], string(events.ReasonUnauthorized))
+	if refused && l.Status != links.Revoked && l.Status != links.Quarantined {
+		w.t.Errorf("G5: the report of generation %d is acked; the link is %s at %d, %d of %d events are stored",
+			generation, l.Status, l.Generation, len(w.broker.stored), l.EventNumber)
+	}
+}
+
+// answered401 says that a report of a generation is answered by a stored event, or its duty
+// another message's or a timer's.
+func (w *world) answered401(generation uint64) bool {
+	if !w.broker.timers[theLink].at.Equal(time.Time{}) {
+		return true
+	}
+	for _, m := range w.broker.messages {
+		if g, _ := events.GenerationOf(m.Header); !m.acked && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
+			return true
+		}
+	}
+	waiting := false
+	for i, name := range w.names() {
+		switch events.Name(name) {
+		case events.NameConsentRequired, events.NameCredentialsRequired:
+			waiting = true
+		case events.NameLinkRecovered:
+			waiting = false
+		}
+		if g, _ := events.GenerationOf(w.broker.stored[i].Header); g > generation {
+			return true
+		}
+	}
+	return waiting
+}
+
+func (s *simulation) judgePresentations() {
+	for _, g := range s.provider.grants {
+		if s.rules.Replay.Kind == providers.ReplayForbidden && !s.rules.LastChance && g.shown > 1 {
+			s.t.Errorf("G1: a refresh token was presented %d times", g.shown)
+		}
+	}
+	for name := range s.disk.files {
+		s.t.Errorf("G2: the answer of attempt %s stayed in the spool", name)
+	}
+	for name := range s.disk.ever {
+		if !s.store.settled[name] {
+			s.t.Errorf("G2: the answer of attempt %s is not in the record", name)
+		}
+	}
+}
+
+func (s *simulation) judgeEvents(l links.Link) {
+	if n := uint64(len(s.broker.stored)); n != l.EventNumber {
+		s.t.Errorf("G4: %d of %d events are stored", n, l.EventNumber)
+	}
+	waiting := false // subscribers were told to ask the user
+	for _, name := range s.names() {
+		switch events.Name(name) {
+		case events.NameConsentRequired:
+			waiting = true
+		case events.NameLinkRecovered:
+			waiting = false
+		}
+	}
+	if waiting != (l.Status == links.ConsentRequired) {
+		s.t.Errorf("G4: subscribers were told %q, and the link is %s", s.names(), l.Status)
+	}
+	s.wantArmed()
+}
+
+// judgeReplay publishes the whole history of inputs once more (G8).
+func (s *simulation) judgeReplay() {
+	asked, revision := s.provider.presentations, len(s.store.older)
+	for _, m := range s.reports {
+		s.broker.add(m.Stream, m.Subject, m.Header, m.Data)
+	}
+	s.drain()
+	if s.provider.presentations != asked || len(s.store.older) != revision {
+		s.t.Errorf("G8: a replay made %d presentations and %d writes", s.provider.presentations-asked, len(s.store.older)-revision)
+	}
+}
