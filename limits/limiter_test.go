@@ -137,6 +137,7 @@ func TestAPauseHoldsWithoutALimit(t *testing.T) {
 		if wait, _ := all[0].Take(w.Context(), "op", limits.Rate{}); wait != 0 {
 			w.Fatal("limited without a limit")
 		}
+		synctest.Wait() // the workers' announcements of this moment are through
 		w.called()
 		for range 1000 {
 			if wait, _ := all[0].Take(w.Context(), "op", limits.Rate{}); wait != 0 {

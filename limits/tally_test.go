@@ -91,6 +91,7 @@ func TestGoodAnswersCostOneExchange(t *testing.T) {
 		all := w.workers(2)
 		one, two := limits.NewTally(all[0]), limits.NewTally(all[1])
 		one.Count(w.Context(), "op", "L0", true)
+		synctest.Wait() // the workers' announcements of this moment are through
 		w.called()
 		for i := range 400 {
 			one.Count(w.Context(), "op", fmt.Sprint("L", i), false)
