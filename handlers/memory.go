@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"hash/maphash"
+	"math"
 
 	"github.com/regrant/regrant/events"
 )
@@ -20,15 +21,28 @@ type fact struct {
 // Not for concurrent use.
 type memory struct {
 	half       int
-	young, old map[factKey]fact
+	young, old map[factKey]packed
 	seeds      [2]maphash.Seed
 }
 
 type factKey [2]uint64
 
+// packed is a fact in half the room. A number beyond its range is remembered as a
+// lower one, which costs a look and is never wrong.
+type packed struct{ generation, stored, armed uint32 }
+
+func pack(f fact) packed {
+	short := func(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
+	return packed{short(f.generation), short(f.stored), short(f.armed)}
+}
+
+func (p packed) fact() fact {
+	return fact{generation: uint64(p.generation), stored: uint64(p.stored), armed: uint64(p.armed)}
+}
+
 func newMemory(size int) memory {
 	return memory{
-		half: max(1, size/2), young: map[factKey]fact{}, old: map[factKey]fact{},
+		half: max(1, size/2), young: map[factKey]packed{}, old: map[factKey]packed{},
 		seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
 	}
 }
@@ -46,12 +60,12 @@ func (m *memory) of(a events.Address) fact {
 			m.keep(key, known)
 		}
 	}
-	return known
+	return known.fact()
 }
 
-func (m *memory) set(a events.Address, known fact) { m.keep(m.key(a), known) }
+func (m *memory) set(a events.Address, known fact) { m.keep(m.key(a), pack(known)) }
 
-func (m *memory) keep(key factKey, known fact) {
+func (m *memory) keep(key factKey, known packed) {
 	if _, ok := m.young[key]; !ok && len(m.young) >= m.half {
 		clear(m.old)
 		m.young, m.old = m.old, m.young // their memory stays

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"strconv"
 	"strings"
 	"time"
@@ -22,59 +21,63 @@ const (
 )
 
 // walker goes through a bucket in the order of its writes. It holds a page of
-// values, and of each key that it came by eight bytes; the server holds nothing.
+// values, and what it has seen; the server holds nothing.
 type walker struct {
 	*bucket
 	pattern string // of keys; "" takes all
 	next    uint64 // all before this sequence was gone through
-	// seen tells a key that was written again, and so moved to the end, from one that
-	// has not had its turn.
-	seen map[uint64]struct{}
-	seed maphash.Seed
+	seen    seen
 }
+
+// idleRounds is how many rounds in turn must have brought nothing new for a walk to
+// end where somebody writes all the time.
+const idleRounds = 3
 
 // walk yields the keys that existed when it was called, each once, and some that
 // were made meanwhile. A round takes it to what was the end when it began. What is
-// written meanwhile moves past that end, where the next round finds it: the last one
-// found nothing that had not had its turn.
+// written meanwhile moves past that end, where the next round finds it.
 func (b *bucket) walk(ctx context.Context, pattern string, yield func(key string, e entry) (more bool, err error)) error {
-	w := walker{bucket: b, pattern: pattern, next: 1, seen: map[uint64]struct{}{}, seed: maphash.MakeSeed()}
-	for {
-		fresh, more, err := w.round(ctx, yield)
-		if err != nil || !more || fresh == 0 {
+	w := walker{bucket: b, pattern: pattern, next: 1, seen: newSeen()}
+	for idle := 0; idle < idleRounds; idle++ {
+		fresh, over, err := w.round(ctx, yield)
+		if err != nil || over {
 			return err
 		}
+		if fresh > 0 {
+			idle = -1
+		}
+		w.seen.settle()
 	}
+	return nil
 }
 
-// round yields what is there and was not yielded before; fresh is how many.
-func (w *walker) round(ctx context.Context, yield func(string, entry) (bool, error)) (fresh int, more bool, err error) {
+// round yields what is there and was not yielded before; fresh is how many. over: there
+// was nothing behind what was gone through, or yield wanted no more.
+func (w *walker) round(ctx context.Context, yield func(string, entry) (bool, error)) (fresh int, over bool, err error) {
 	last, err := w.lastSequence(ctx)
-	for err == nil && w.next <= last {
-		var page []found
-		if page, err = w.page(ctx); err != nil || len(page) == 0 {
+	if err != nil || w.next > last {
+		return 0, true, err
+	}
+	for w.next <= last {
+		page, err := w.page(ctx)
+		if err != nil || len(page) == 0 {
 			return fresh, true, err
 		}
 		for _, f := range page {
+			if f.revision > last {
+				w.seen.settle() // it may have had its turn in this very round
+			}
 			w.next = f.revision + 1
-			if !f.live || w.known(f.key) {
+			if !f.live || !w.seen.add(f.key) {
 				continue
 			}
 			fresh++
 			if more, err := yield(f.key, f.entry); err != nil || !more {
-				return fresh, false, err
+				return fresh, true, err
 			}
 		}
 	}
-	return fresh, true, err
-}
-
-// known says whether a key has had its turn, and notes that it has.
-func (w *walker) known(key string) bool {
-	hash := maphash.String(w.seed, key)
-	_, ok := w.seen[hash]
-	w.seen[hash] = struct{}{}
-	return ok
+	return fresh, false, nil
 }
 
 func (w *walker) lastSequence(ctx context.Context) (last uint64, err error) {

@@ -116,3 +116,40 @@ func TestListLeavesOutWhatWasDeleted(t *testing.T) {
 		}
 	}
 }
+
+// TestListFindsWhatIsWrittenAllTheTime: the only link moves on before it can be read,
+// again and again.
+func TestListFindsWhatIsWrittenAllTheTime(t *testing.T) {
+	js := connect(t, testenv.NATS(t))
+	provision(t, js, names)
+	s := open(t, js, names)
+	v := links.Stored{Link: linkstest.Sample(many(t, s, 1)[0])}
+	now, err := s.Latest(t.Context(), v.Link.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		revision, err := now.Revision, error(nil)
+		for err == nil {
+			select {
+			case <-end:
+				ended <- nil
+				return
+			default:
+				revision, err = s.Update(t.Context(), v.Link, revision)
+			}
+		}
+		ended <- err
+	}()
+	for range 50 {
+		n := 0
+		if err := s.List(t.Context(), events.Address{}, func(links.Stored) bool { n++; return true }); err != nil || n != 1 {
+			t.Errorf("listed %d times, %v", n, err)
+		}
+	}
+	close(end)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
