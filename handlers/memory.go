@@ -14,7 +14,7 @@ type fact struct {
 	armed      uint64 // number of the last due known to have a timer
 }
 
-// memory is a bounded memory of links, some 60 bytes each: a worker remembers a
+// memory is a bounded memory of links, 60 to 80 bytes each: a worker remembers a
 // million. That rules out their names and a list in order of use: a link goes by 128
 // bits of hash under random seeds, of which no two links of a cell share any; and what
 // was not used since half the memory was last filled is forgotten at once.
