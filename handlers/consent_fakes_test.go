@@ -158,7 +158,7 @@ func (s *linkBook) oneLives(is links.Link) {
 
 // underWay says whether the code of a flow was presented that is not at its end.
 func (c *cell) underWay() bool {
-	return slices.ContainsFunc(c.trips, func(t *trip) bool {
+	return slices.ContainsFunc(slices.Concat(c.trips, c.apart), func(t *trip) bool {
 		is := t.flow().Status
 		return is == consents.Presented || is == consents.Exchanged
 	})

@@ -150,7 +150,8 @@ func (r *consentRun) somethingNew(seen map[string]int) {
 	}
 	m.acked = true // only its replay arrives
 	if len(r.trips) > 0 && r.trips[len(r.trips)-1].input == m {
-		r.trips = r.trips[:len(r.trips)-1] // judged by what came of it, not by who came back
+		last := len(r.trips) - 1
+		r.trips, r.apart = r.trips[:last], append(r.apart, r.trips[last]) // who came back was none
 	}
 	r.tries(r.replayed(m), seen, false)
 	r.comeToRest()
