@@ -34,7 +34,7 @@ type cell struct {
 	out    *stream
 	op     *op
 	trips  []*trip
-	apart  []*trip // that are judged by what comes of them alone
+	apart  []*trip    // that are judged by what comes of them alone
 	forged []*message // callbacks that name a flow which is not theirs
 	// imported are the subjects of links that were imported.
 	imported map[events.Address]string
