@@ -48,6 +48,7 @@ func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, erro
 
 func (s *watched) Latest(ctx context.Context, a events.Address) (links.Stored, error) {
 	s.w.yield(taskOf(ctx), "latest")
+	s.tooLate(ctx)
 	if s.away || s.w.fault("latest fails") {
 		return links.Stored{}, errAway
 	}
@@ -56,6 +57,7 @@ func (s *watched) Latest(ctx context.Context, a events.Address) (links.Stored, e
 
 func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (uint64, error) {
 	s.w.yield(taskOf(ctx), "update")
+	s.tooLate(ctx)
 	if s.away || s.w.fault("write fails") {
 		return 0, s.unknown()
 	}
@@ -78,6 +80,14 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 		return n, s.overtaken(ctx, n)
 	}
 	return n, nil
+}
+
+// tooLate: whoever stood still until its time was over may have been about to say that
+// an attempt was not made.
+func (s *watched) tooLate(ctx context.Context) {
+	if ctx.Err() != nil {
+		s.w.lost = true
+	}
 }
 
 func (s *watched) unknown() error {

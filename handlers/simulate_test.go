@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -47,6 +48,7 @@ func simulateSeed(t *testing.T, seed uint64, h *history) {
 // the first that fails, whose history it prints (make simulate).
 //
 //	REGRANT_SIMULATE=2m    for how long
+//	REGRANT_STEPS=n        for how many steps; as many as there is time for
 //	REGRANT_FROM=n         the first seed; 1
 //	REGRANT_SEED=n         this seed alone, with its history
 func TestSimulate(t *testing.T) {
@@ -58,13 +60,9 @@ func TestSimulate(t *testing.T) {
 		simulateSeed(t, seed, newHistory(os.Stdout))
 		return
 	}
-	first, err := strconv.ParseUint(os.Getenv("REGRANT_FROM"), 10, 64)
-	if err != nil {
-		first = 1
-	}
 	debug.SetGCPercent(400) // each run is small, and what it leaves is thrown away whole
-	f := &fleetOfSeeds{end: time.Now().Add(d), total: newHistory(nil)}
-	f.next.Store(first)
+	f := &fleetOfSeeds{end: time.Now().Add(d), enough: number("REGRANT_STEPS", math.MaxInt), total: newHistory(nil)}
+	f.next.Store(uint64(number("REGRANT_FROM", 1)))
 	f.run(t)
 	f.print(d)
 	if seed := f.failed.Load(); seed > 0 {
@@ -73,9 +71,19 @@ func TestSimulate(t *testing.T) {
 	}
 }
 
-// fleetOfSeeds hands out seeds until its time is over or one fails.
+// number is what the environment says, or as usual.
+func number(name string, usual int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return usual
+}
+
+// fleetOfSeeds hands out seeds until its time is over, it has made enough steps, or a
+// seed fails.
 type fleetOfSeeds struct {
 	end          time.Time
+	enough       int
 	next, failed atomic.Uint64
 	began        time.Time
 
@@ -101,9 +109,15 @@ func (f *fleetOfSeeds) run(t *testing.T) {
 
 // lane runs seeds one after the other. A fatal one ends it.
 func (f *fleetOfSeeds) lane(t *testing.T) {
-	for f.failed.Load() == 0 && time.Now().Before(f.end) {
+	for !f.over() {
 		f.one(t, f.next.Add(1)-1)
 	}
+}
+
+func (f *fleetOfSeeds) over() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed.Load() > 0 || f.total.steps >= f.enough || !time.Now().Before(f.end)
 }
 
 func (f *fleetOfSeeds) one(t *testing.T, seed uint64) {

@@ -27,7 +27,7 @@ func main() {
 	sample := flag.Int("sample", 0, "take out only so many, which -draw chooses")
 	draw := flag.String("draw", "", "any text, such as a commit: the same text draws the same sample")
 	simulate := flag.Bool("simulate", false, "let the simulation look for each, and print the seed that finds it")
-	limit := flag.Duration("limit", time.Minute, "with -simulate, for how long")
+	steps := flag.Int("steps", minute, "with -simulate, for how many steps of the simulation")
 	check := flag.Bool("check", false, "replay the seeds of docs/simulation.md, which must fail")
 	flag.Parse()
 	chosen := choose(*only, *short)
@@ -43,7 +43,7 @@ func main() {
 	case *check:
 		err = replay(ctx, os.Stdout, chosen, by)
 	case *simulate:
-		err = search(ctx, os.Stdout, chosen, *limit)
+		err = search(ctx, os.Stdout, chosen, by, *steps)
 	default:
 		err = run(ctx, os.Stdout, chosen)
 	}

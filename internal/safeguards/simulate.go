@@ -13,13 +13,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // The simulation is a test of the handlers; these are how it is asked and answers.
 const (
 	simulation  = "^TestSimulate$"
 	envSimulate = "REGRANT_SIMULATE"
+	envSteps    = "REGRANT_STEPS"
 	envSeed     = "REGRANT_SEED"
 )
 
@@ -28,10 +28,15 @@ var (
 	ranFor  = regexp.MustCompile(`(\d+) steps in `)
 )
 
-// search takes out each safeguard and lets the simulation look for it, for so long at
-// most, one after the other: a search has all processors. What it finds goes into the
-// table of docs/simulation.md at once.
-func search(ctx context.Context, out io.Writer, chosen []mutation, limit time.Duration) error {
+// minute is how many steps the simulation makes in a minute of two processors that do
+// nothing else. A search is bounded by steps: how far it gets is then no matter of what
+// else the machine does.
+const minute = 1_200_000
+
+// search takes out each safeguard and lets the simulation look for it, one after the
+// other: a search has all processors. What a short search finds need not wait for what
+// takes a long one. What is found goes into the table of docs/simulation.md at once.
+func search(ctx context.Context, out io.Writer, chosen []mutation, by map[string]finding, steps int) error {
 	dir, err := os.MkdirTemp("", "safeguards-")
 	if err != nil {
 		return err
@@ -41,35 +46,69 @@ func search(ctx context.Context, out io.Writer, chosen []mutation, limit time.Du
 	if err != nil {
 		return err
 	}
-	var failed error
-	for _, m := range slices.DeleteFunc(slices.Clone(chosen), mutation.isHidden) {
-		f, err := m.search(ctx, dir, limit)
-		if err == nil && f.seed > 0 {
-			err = passes(ctx, intact, f.seed)
-		}
-		if err == nil && f.seed == 0 {
-			err = fmt.Errorf("not found within %v and %d steps: a hole in the simulation", limit, f.steps)
-		}
-		if err != nil {
-			failed = errors.Join(failed, fmt.Errorf("%s: %w", m.name, err))
-			f = finding{steps: f.steps}
-		}
-		_, _ = fmt.Fprintln(out, f.row(m))
-		if err := remember(m.name, f); err != nil {
+	s := searcher{out: out, dir: dir, intact: intact, by: by}
+	left := slices.DeleteFunc(slices.Clone(chosen), mutation.isHidden)
+	for _, bound := range []int{steps / 12, steps} {
+		if left, err = s.round(ctx, left, bound); err != nil {
 			return err
 		}
 	}
-	return failed
+	if len(left) > 0 {
+		return fmt.Errorf("%d safeguards are not found gone within %d steps: holes in the simulation", len(left), steps)
+	}
+	return nil
 }
 
-// search returns the seed that finds the safeguard gone, 0 if none does in time, and
-// after how many steps.
-func (m mutation) search(ctx context.Context, dir string, limit time.Duration) (f finding, err error) {
-	binary, err := m.build(ctx, dir)
+// searcher is what the rounds of a search share.
+type searcher struct {
+	out         io.Writer
+	dir, intact string
+	by          map[string]finding // of the table, before the search
+}
+
+// round looks for each, and returns those that were not found.
+func (s searcher) round(ctx context.Context, chosen []mutation, steps int) (left []mutation, err error) {
+	for _, m := range chosen {
+		f, err := s.find(ctx, m, steps)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			_, _ = fmt.Fprintf(s.out, "%s: %v\n", m.name, err)
+		}
+		if f.seed == 0 {
+			left = append(left, m)
+		}
+		_, _ = fmt.Fprintln(s.out, f.row(m))
+		if err := remember(m.name, f); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+// find returns the seed that finds the safeguard gone, 0 if none does, and after how
+// many steps. The seed of the table is good as long as it fails.
+func (s searcher) find(ctx context.Context, m mutation, steps int) (f finding, err error) {
+	mutant, err := m.build(ctx, s.dir)
 	if err != nil {
 		return f, err
 	}
-	text, err := simulated(ctx, binary, envSimulate+"="+limit.String())
+	if f = s.by[m.name]; f.seed > 0 && fails(ctx, mutant, f.seed) == nil && fails(ctx, s.intact, f.seed) != nil {
+		return f, nil
+	}
+	if f, err = look(ctx, mutant, steps); err != nil || f.seed == 0 {
+		return f, err
+	}
+	if fails(ctx, s.intact, f.seed) == nil {
+		return finding{steps: f.steps}, fmt.Errorf("seed %d fails with all safeguards in place", f.seed)
+	}
+	return f, nil
+}
+
+// look runs the simulation from the first seed on.
+func look(ctx context.Context, mutant string, steps int) (f finding, err error) {
+	text, err := simulated(ctx, mutant, envSimulate+"=5m", fmt.Sprint(envSteps, "=", steps))
 	if did := ranFor.FindSubmatch(text); did != nil {
 		f.steps, _ = strconv.ParseUint(string(did[1]), 10, 64) // digits
 	}
@@ -85,10 +124,17 @@ func (m mutation) search(ctx context.Context, dir string, limit time.Duration) (
 	return f, err
 }
 
-// passes: a seed that fails with all safeguards in place has found something else.
-func passes(ctx context.Context, intact string, seed uint64) error {
-	if text, err := simulated(ctx, intact, envSimulate+"=1s", fmt.Sprint(envSeed, "=", seed)); err != nil {
-		return fmt.Errorf("seed %d fails with all safeguards in place:\n%s", seed, tail(text))
+// errPasses: a seed does not find anything.
+var errPasses = errors.New("passes")
+
+// fails returns nil if a seed fails, as it has to.
+func fails(ctx context.Context, binary string, seed uint64) error {
+	text, err := simulated(ctx, binary, envSimulate+"=1s", fmt.Sprint(envSeed, "=", seed))
+	switch {
+	case err == nil:
+		return errPasses
+	case !bytes.Contains(text, []byte("--- FAIL")):
+		return fmt.Errorf("broke off:\n%s", tail(text))
 	}
 	return nil
 }
@@ -107,12 +153,8 @@ func replay(ctx context.Context, out io.Writer, chosen []mutation, found map[str
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		seed := found[m.name].seed
-		text, err := simulated(ctx, binary, envSimulate+"=1s", fmt.Sprint(envSeed, "=", seed))
-		if err == nil {
-			return fmt.Errorf("without %q seed %d passes: search anew (go run ./internal/safeguards -simulate -only %q)", m.name, seed, m.name)
-		}
-		if !bytes.Contains(text, []byte("--- FAIL")) {
-			return fmt.Errorf("%s: seed %d broke off:\n%s", m.name, seed, tail(text))
+		if err := fails(ctx, binary, seed); err != nil {
+			return fmt.Errorf("without %q seed %d %w: search anew (go run ./internal/safeguards -simulate -only %q)", m.name, seed, err, m.name)
 		}
 		_, _ = fmt.Fprintf(out, "without %q seed %d fails\n", m.name, seed)
 	}
@@ -154,7 +196,7 @@ func build(ctx context.Context, dir, name, overlay string) (string, error) {
 }
 
 func simulated(ctx context.Context, binary string, env ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, binary, "-test.run", simulation, "-test.timeout", "10m")
+	cmd := exec.CommandContext(ctx, binary, "-test.run", simulation, "-test.timeout", "6m")
 	cmd.Env = append(os.Environ(), env...)
 	return cmd.CombinedOutput()
 }
