@@ -151,7 +151,7 @@ type message struct {
 	held      []*process // who got a delivery that is not settled
 	acked     bool
 	notBefore time.Time
-	last      inbox.Verdict // of the delivery that was settled last
+	last      inbox.Verdict // of the delivery that was settled last, as long as it was not acked
 }
 
 func (b *broker) add(stream, subject string, head map[string][]string, data []byte) *message {
@@ -207,7 +207,9 @@ func (w *world) guarded(handle func() inbox.Verdict) (v inbox.Verdict) {
 }
 
 func (m *message) settle(p *process, v inbox.Verdict) {
-	m.last = v
+	if !m.acked {
+		m.last = v // what an old delivery is settled with afterwards counts for nothing
+	}
 	if i := slices.Index(m.held, p); i >= 0 {
 		m.held = slices.Delete(m.held, i, i+1)
 	}
