@@ -270,7 +270,7 @@ func (c *cell) overtaken(f consents.Flow, acts []act) bool {
 func (c *cell) judgeReplay() {
 	posts, writes := c.op.posts, c.book.writes
 	for _, m := range slices.Clone(c.broker.messages) {
-		if m.Stream == "REGRANT_IN" && !slices.ContainsFunc(c.trips, func(t *trip) bool { return t.lost }) {
+		if m.Stream == "REGRANT_IN" && !slices.Contains(c.mistakes, m) && !slices.ContainsFunc(c.trips, func(t *trip) bool { return t.lost }) {
 			c.replayed(m)
 		}
 	}

@@ -47,10 +47,8 @@ type consentRun struct {
 	sim    *simulation // its workers, and what goes wrong
 	users  []string
 	logins []*login
-	left   int // flows that may still be begun
-	// mistakes are reports of generations that were not there yet.
-	mistakes []*message
-	nicks    map[string]string // of links that were made: their ids are random
+	left   int               // flows that may still be begun
+	nicks  map[string]string // of links that were made: their ids are random
 }
 
 // simulateConsents is a run of one seed.

@@ -36,6 +36,10 @@ type cell struct {
 	trips  []*trip
 	apart  []*trip    // that are judged by what comes of them alone
 	forged []*message // callbacks that name a flow which is not theirs
+	// mistakes are reports of generations that were not there yet. That they stay mistakes
+	// is told by the clock of whoever made the generation, and clocks are wrong here;
+	// TestAnEarlyReportIsNotReplayedOnALaterGeneration has right ones.
+	mistakes []*message
 	// imported are the subjects of links that were imported.
 	imported map[events.Address]string
 	bank     bool      // there is another provider with the same registration

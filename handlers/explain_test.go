@@ -121,9 +121,7 @@ func replayHistory(t *testing.T, seed uint64, seen map[string]int) {
 	}
 }
 
-// past are the inputs so far, but for reports of generations that were not there yet:
-// that they stay mistakes is told by the clock of whoever made the generation, and
-// clocks are wrong here (TestAnEarlyReportIsNotReplayedOnALaterGeneration has right ones).
+// past are the inputs so far, but for mistakes.
 func (r *consentRun) past() (all []*message) {
 	for _, m := range r.broker.messages {
 		if m.Stream == "REGRANT_IN" && !slices.Contains(r.mistakes, m) {
