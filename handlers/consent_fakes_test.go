@@ -129,6 +129,7 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 	for _, k := range is.Kept {
 		s.settled[k.Attempt] = true
 	}
+	s.c.noneTwice(is)
 	// One that ended already may be logged out of again: what is on its way is older.
 	if is.Status == links.Revoked && (was.Status != links.Revoked || is.ConsentOrder.After(was.ConsentOrder)) {
 		if !was.ConsentOrder.IsZero() && is.ConsentOrder.Equal(was.ConsentOrder) {

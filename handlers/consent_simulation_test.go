@@ -227,8 +227,18 @@ func (r *consentRun) loseInput() {
 		if t.input.free(time.Now()) && t.input.Delivered > 0 {
 			r.sim.spend("input lost")
 			r.tell("it was of %s", r.nick(t.addr))
-			t.input.acked, t.lost = true, true
+			t.input.acked, t.lost, r.sim.unfinished = true, true, true
 			return
+		}
+	}
+}
+
+// judgeAnnounced: as long as no input is lost, nobody needs the reconciler to announce
+// what was committed.
+func (r *consentRun) judgeAnnounced() {
+	for _, l := range r.all() {
+		if n := uint64(len(r.out.of[l.Address])); n != l.EventNumber && !r.sim.unfinished {
+			r.t.Errorf("G4: %d of %d events of %s are stored", n, l.EventNumber, r.nick(l.Address))
 		}
 	}
 }
@@ -240,6 +250,7 @@ func (r *consentRun) comeToRest() {
 	scanner := p.h.NewReconciler(r.book, 0)
 	for range 3 {
 		r.restFor(5*time.Minute, r.sim.processes...)
+		r.judgeAnnounced()
 		p.start(nil, func(ctx context.Context) { _ = scanner.Scan(ctx, true) }).end()
 		r.sleep(r.budget.Patience + time.Second)
 	}

@@ -123,11 +123,21 @@ func (s *watched) look(was, is links.Link) {
 	for _, k := range is.Kept {
 		s.settled[k.Attempt] = true
 	}
+	s.w.noneTwice(is)
 	switch {
 	case s.w.looks != nil:
 		s.w.looks(was, is)
 	case is.Generation > was.Generation:
-		s.w.provider.becameCurrent(is)
+		s.w.provider.becameCurrent(was, is)
+	}
+}
+
+// noneTwice: an answer that was committed is not kept to be tried besides.
+func (w *world) noneTwice(l links.Link) {
+	for _, k := range l.Kept {
+		if (k.Kind == links.KeptCandidate || k.Kind == links.KeptPending) && l.Committed(k.Attempt) {
+			w.t.Errorf("G3: the answer of attempt %s is committed, and kept as if it were not", k.Attempt)
+		}
 	}
 }
 

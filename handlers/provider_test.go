@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/links"
@@ -32,6 +33,7 @@ type provider struct {
 type grant struct {
 	refresh, access string
 	spentAt         time.Time
+	parent          *grant // nil: it came of another credential
 	children        []*grant
 	shown           int // how often the refresh token was presented
 	used            bool
@@ -45,7 +47,7 @@ func (p *provider) issue(parent *grant) *grant {
 	n := len(p.grants)
 	g := &grant{refresh: fmt.Sprintf("%s-refresh-%d", canary, n), access: fmt.Sprintf("%s-access-%d", canary, n)}
 	p.grants[g.refresh], p.byAccess[g.access] = g, g
-	if parent != nil {
+	if g.parent = parent; parent != nil {
 		parent.children = append(parent.children, g)
 	}
 	return g
@@ -124,10 +126,15 @@ func (p *provider) opened(l links.Link) links.Tokens {
 }
 
 // becameCurrent holds a new generation against the grants: it must come of the
-// one before, and not be spent already.
-func (p *provider) becameCurrent(l links.Link) {
-	if g := p.tokens(l); g == nil || !g.spentAt.IsZero() {
-		p.w.t.Errorf("generation %d is a token that was presented already", l.Generation)
+// one before, or be what was kept for its death, and not be spent already.
+func (p *provider) becameCurrent(was, is links.Link) {
+	g := p.tokens(is)
+	if g == nil || !g.spentAt.IsZero() {
+		p.w.t.Errorf("generation %d is a token that was presented already", is.Generation)
+	}
+	kept := slices.ContainsFunc(was.Kept, func(k links.Kept) bool { return is.Committed(k.Attempt) })
+	if g != nil && g.parent != nil && !kept && g.parent != p.tokens(was) {
+		p.w.t.Errorf("G3: generation %d does not come of generation %d", is.Generation, was.Generation)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 // adopters find what has none.
 func (s *simulation) comeToRest() {
 	s.drain()
+	if !s.unfinished {
+		s.judgeAnnounced(s.link())
+	}
 	for range 3 {
 		for _, p := range s.processes {
 			p.adopt().end()

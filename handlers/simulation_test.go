@@ -77,8 +77,11 @@ type simulation struct {
 	starts  func(name string, skew time.Duration) *process
 	reports []*message
 	doings  []doing
-	left    int    // reports that may still be made
-	owed    uint64 // the newest generation that a 401 was reported of
+	left    int // reports that may still be made
+	// unfinished: what began without a message, or lost it, may have been cut short. Only
+	// the reconciler finds that.
+	unfinished bool
+	owed       uint64 // the newest generation that a 401 was reported of
 	// horizon is how far ahead a timer may be that is left to itself at rest; 0: any is
 	// waited for.
 	horizon time.Duration
@@ -201,6 +204,7 @@ func (s *simulation) rarely() {
 	case 5, 6:
 		p := s.pick()
 		s.tell("%s reconciles", p.name)
+		s.unfinished = true
 		p.scan()
 	case 7:
 		s.loseInput()
@@ -345,7 +349,7 @@ func (s *simulation) loseInput() {
 	for _, m := range s.broker.messages {
 		if m.free(time.Now()) && m.Delivered > 0 && m.Stream == "REGRANT_IN" {
 			s.spend("input lost")
-			m.acked = true
+			m.acked, s.unfinished = true, true
 		}
 	}
 }
