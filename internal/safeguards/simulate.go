@@ -48,6 +48,7 @@ func search(ctx context.Context, out io.Writer, chosen []mutation, by map[string
 	}
 	s := searcher{out: out, dir: dir, intact: intact, by: by}
 	left := slices.DeleteFunc(slices.Clone(chosen), mutation.isHidden)
+	slices.SortStableFunc(left, func(a, b mutation) int { return by[a.name].known(by[b.name]) })
 	for _, bound := range []int{steps / 12, steps} {
 		if left, err = s.round(ctx, left, bound); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -20,6 +21,13 @@ const (
 // had made by then; seed 0: not looked for, or not found.
 type finding struct {
 	seed, steps uint64
+}
+
+// known orders findings by how little is known: first what was looked for least, last
+// what has a seed.
+func (f finding) known(g finding) int {
+	found := func(f finding) int { return int(min(f.seed, 1)) }
+	return cmp.Or(cmp.Compare(found(f), found(g)), cmp.Compare(f.steps, g.steps))
 }
 
 func (f finding) row(m mutation) string {
