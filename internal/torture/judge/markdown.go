@@ -60,7 +60,9 @@ const epilogue = `
 ## How to read it
 
 An *expiry* is one refresh token of a provider that rotates: one (link, consent, generation). Presentations that the
-provider turned away unseen, by 429 or by refusing the client, are apart: they may be repeated under every rule.
+provider turned away unseen, by 429 or by refusing the client, are apart: they may be repeated under every rule. Under
+*safe* one of the providers never replaces a refresh token: all of a link's expiries present the same, and *max* is the
+number of them.
 
 A token set is *unknowable* where the provider issued it and its answer was never read: the worker was killed, stopped or
 cut off in between. Nobody can tell that from a request that was lost. It is counted as kept only where its link was
