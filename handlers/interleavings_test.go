@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
@@ -87,6 +88,32 @@ func TestAStaleReportIsSettledWithoutARead(t *testing.T) {
 				t.Errorf("%s: a report of an announced generation took more than a look", p.name)
 			}
 		}
+	})
+}
+
+// Whoever holds the lock may first announce what an earlier worker owed: that is news,
+// and not what a waiting report waits for.
+func TestAWaiterIsNotPutBackByNewsOfAnotherEvent(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		w.exclusive = true
+		a, b := w.process("a"), w.process("b")
+		holder := a.take(w.report(1)).until("present:before")
+		waiter := b.take(w.report(1))
+		for waiter.parked { // the lock is held, the report is not stale: it waits
+			w.step(waiter)
+		}
+		b.h.Learn(theLink, map[string][]string{events.HeaderSequence: {"1"}, events.HeaderGeneration: {"1"}})
+		synctest.Wait()
+		for waiter.parked {
+			w.step(waiter)
+		}
+		if waiter.done {
+			t.Fatalf("put back with %+v while the lock is held", waiter.msg.last)
+		}
+		holder.end()
+		b.feed()
+		wantDone(t, waiter.end())
+		w.wantPresentations(1)
 	})
 }
 

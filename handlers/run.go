@@ -80,7 +80,7 @@ func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict
 	defer span.End("")
 	h.Probe.at(StepLock, Before, j.addr)
 	name := h.lockName(ctx, j.addr)
-	for try := 0; ; try++ {
+	for waited := time.Duration(0); ; {
 		lease, err := h.Locker.Acquire(ctx, name)
 		switch {
 		case err == nil:
@@ -90,27 +90,30 @@ func (h *Handlers) lock(ctx context.Context, j *job) (locks.Lease, inbox.Verdict
 		case errors.Is(err, locks.ErrUnavailable):
 			h.Metrics.LockAway.Inc()
 			return nil, inbox.Verdict{}, true
-		case !errors.Is(err, locks.ErrHeld) || try > 0:
+		case !errors.Is(err, locks.ErrHeld) || waited >= h.Budget.LockWait:
 			return nil, inbox.Later(h.Budget.LockRenew), false
 		}
-		if verdict, settled := h.awaitNews(ctx, j); settled {
+		since := h.Clock()
+		if verdict, settled := h.awaitNews(ctx, j, h.Budget.LockWait-waited); settled {
 			return nil, verdict, false
 		}
+		waited += max(h.Clock().Sub(since), time.Millisecond)
 	}
 }
 
 // awaitNews waits, without a slot, until the lock's holder announced something
-// about the link, or for as long as a lock is worth waiting for. A report that is
+// about the link, or for as long as a lock is still worth waiting for. What was
+// announced may be an event that was overdue, while the holder goes on. A report that is
 // stale, before or after, needs no lock: its holder may be settling another stale
 // report, which announces nothing that one could wait for.
-func (h *Handlers) awaitNews(ctx context.Context, j *job) (v inbox.Verdict, settled bool) {
+func (h *Handlers) awaitNews(ctx context.Context, j *job, limit time.Duration) (v inbox.Verdict, settled bool) {
 	news := h.known.news(j.addr) // first: nothing announced from now on is missed
 	defer h.known.forget(j.addr, news)
 	if v, settled = h.stale(ctx, j); settled {
 		return v, true
 	}
 	since := h.Clock()
-	inbox.Waiting(ctx, func() { await(ctx, news.stored, h.Budget.LockWait) })
+	inbox.Waiting(ctx, func() { await(ctx, news.stored, limit) })
 	h.Metrics.LockWaits.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(since).Seconds())
 	return h.stale(ctx, j)
 }
