@@ -87,7 +87,7 @@ func (r *consentRun) setUp() {
 // choose does one thing.
 func (r *consentRun) choose() {
 	r.fire()
-	switch n := r.random.IntN(60); {
+	switch n := r.random.IntN(64); {
 	case n < 40:
 		r.sim.goOn()
 	case n < 49:
@@ -106,6 +106,8 @@ func (r *consentRun) choose() {
 		r.other()
 	case n < 56:
 		r.replay()
+	case n < 58:
+		r.sim.standStill()
 	default:
 		r.sim.pause()
 	}

@@ -70,7 +70,7 @@ func newCell(t *testing.T, keys *seal.Keys) *cell {
 		leases: map[string]*lease{},
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
-	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
+	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}, tried: map[string]bool{}}
 	c := &cell{world: w, server: &serverClock{}, imported: map[events.Address]string{}}
 	c.book, c.flows, c.out, c.op = newLinkBook(c), newFlowBook(c), newStream(c), newOP(c)
 	t.Cleanup(w.close)

@@ -16,7 +16,6 @@ import (
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/links/memstore"
 	"github.com/regrant/regrant/locks"
-	"github.com/regrant/regrant/spool"
 )
 
 var errAway = errors.New("not confirmed")
@@ -31,8 +30,10 @@ type watched struct {
 	away bool
 	// restored: from a backup; what is promised of any other store does not hold.
 	restored bool
-	// settled are the attempts whose answer the record took in, in any way.
+	// settled are the attempts whose answer the record took in, in any way; decided the
+	// number of the last event that the commit of an attempt decided.
 	settled map[string]bool
+	decided map[string]uint64
 }
 
 func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
@@ -115,7 +116,7 @@ func (s *watched) look(was, is links.Link) {
 		s.w.t.Errorf("generation %d became %d, consent %d became %d", was.Generation, is.Generation, was.Consent, is.Consent)
 	}
 	if s.settled == nil {
-		s.settled = map[string]bool{}
+		s.settled, s.decided = map[string]bool{}, map[string]uint64{}
 	}
 	for _, c := range is.History {
 		s.settled[c.Attempt] = true
@@ -124,11 +125,25 @@ func (s *watched) look(was, is links.Link) {
 		s.settled[k.Attempt] = true
 	}
 	s.w.noneTwice(is)
+	s.saved(is)
 	switch {
 	case s.w.looks != nil:
 		s.w.looks(was, is)
 	case is.Generation > was.Generation:
 		s.w.provider.becameCurrent(was, is)
+	}
+}
+
+// saved: an answer is on the disk, or was refused by it, before it is committed.
+func (s *watched) saved(is links.Link) {
+	for _, c := range is.History {
+		if _, known := s.decided[c.Attempt]; known || c.Attempt == "" || !is.Committed(c.Attempt) {
+			continue
+		}
+		s.decided[c.Attempt] = is.EventNumber
+		if !s.w.disk.tried[c.Attempt] {
+			s.w.t.Errorf("G2: the answer of attempt %s is committed and was not saved before", c.Attempt)
+		}
 	}
 }
 
@@ -379,78 +394,3 @@ func (l *lease) Release(ctx context.Context) error {
 }
 
 func (*lease) Lost() <-chan struct{} { return nil }
-
-// disk is that of the host on which all processes run.
-type disk struct {
-	files map[string]*file
-	ever  map[string]bool
-	full  bool
-}
-
-type file struct {
-	number int // in the order in which they were written
-	data   []byte
-	owner  *process // nil: released
-}
-
-type spooler struct{ p *process }
-
-func (s *spooler) Put(name string, data []byte) error {
-	if bytes.Contains(data, []byte(canary)) {
-		s.p.w.t.Error("a secret stands in the spool in the clear")
-	}
-	w := s.p.w
-	w.history.answered()
-	if w.disk.full || w.fault("disk is full") {
-		return errAway
-	}
-	w.disk.files[name] = &file{len(w.disk.ever), data, s.p}
-	w.disk.ever[name] = true
-	if w.fault("disk's word is lost") {
-		return errAway
-	}
-	return nil
-}
-
-func (s *spooler) Remove(name string) error {
-	s.p.w.history.answered()
-	if s.p.w.fault("file is not removed") {
-		return errAway
-	}
-	delete(s.p.w.disk.files, name)
-	return nil
-}
-
-func (s *spooler) Release(name string) {
-	if f, ok := s.p.w.disk.files[name]; ok && f.owner == s.p {
-		f.owner = nil
-	}
-}
-
-func (s *spooler) Adopt() ([]spool.Entry, error) {
-	s.p.w.history.answered()
-	var found []spool.Entry
-	for _, name := range s.p.w.disk.orphans() {
-		f := s.p.w.disk.files[name]
-		f.owner = s.p
-		found = append(found, spool.Entry{Name: name, Data: f.data})
-	}
-	return found, nil
-}
-
-func (d disk) orphans() []string {
-	out := slices.SortedFunc(maps.Keys(d.files), func(a, b string) int { return d.files[a].number - d.files[b].number })
-	return slices.DeleteFunc(out, func(name string) bool {
-		owner := d.files[name].owner
-		return owner != nil && !owner.dead
-	})
-}
-
-// adopt starts the adoption of what dead processes left.
-func (p *process) adopt() *task {
-	return p.start(nil, func(ctx context.Context) {
-		if err := p.h.Adopt(ctx); err != nil {
-			p.w.tell("%s has not finished all that it adopted", p.name)
-		}
-	})
-}

@@ -97,7 +97,7 @@ func (r *chainRun) run() {
 	} else {
 		s.session = anotherLogin()
 	}
-	s.drain()
+	s.comeToRest()
 	r.judge()
 }
 

@@ -131,9 +131,11 @@ func (p *provider) becameCurrent(was, is links.Link) {
 	g := p.tokens(is)
 	if g == nil || !g.spentAt.IsZero() {
 		p.w.t.Errorf("generation %d is a token that was presented already", is.Generation)
+		return
 	}
+	g.used = g.used || p.w.eager && is.Fingerprint != ""
 	kept := slices.ContainsFunc(was.Kept, func(k links.Kept) bool { return is.Committed(k.Attempt) })
-	if g != nil && g.parent != nil && !kept && g.parent != p.tokens(was) {
+	if g.parent != nil && !kept && g.parent != p.tokens(was) {
 		p.w.t.Errorf("G3: generation %d does not come of generation %d", is.Generation, was.Generation)
 	}
 }

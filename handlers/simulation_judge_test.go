@@ -47,10 +47,15 @@ func (w *world) judgeAck(m *message) {
 // soon is within how long a timer takes a report's duty over.
 const soon = 10 * time.Minute
 
+func (w *world) timerSoon() bool {
+	at := w.broker.timers[theLink].at
+	return w.timerLost || !at.IsZero() && time.Until(at) < soon
+}
+
 // answered401 says that a report of a generation is answered by a stored event, or its duty
 // another message's or a timer's.
 func (w *world) answered401(generation uint64) bool {
-	if at := w.broker.timers[theLink].at; !at.IsZero() && time.Until(at) < soon {
+	if w.timerSoon() || len(w.disk.files) > 0 { // whoever has the file announces what it brought
 		return true
 	}
 	for _, m := range w.broker.messages {

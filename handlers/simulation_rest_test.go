@@ -23,7 +23,7 @@ func (s *simulation) comeToRest() {
 
 // drain lets everything come to rest, without further faults.
 func (s *simulation) drain() {
-	s.faults, s.provider.down = 0, false
+	s.faults, s.behind, s.provider.down = 0, false, false
 	s.tell("no more faults")
 	for turn := 0; ; turn++ {
 		if turn > 20_000 {

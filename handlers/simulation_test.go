@@ -82,6 +82,9 @@ type simulation struct {
 	// the reconciler finds that.
 	unfinished bool
 	owed       uint64 // the newest generation that a 401 was reported of
+	// quick: what is announced is heard everywhere at once. behind: followers lag as
+	// often as they like.
+	quick, behind bool
 	// horizon is how far ahead a timer may be that is left to itself at rest; 0: any is
 	// waited for.
 	horizon time.Duration
@@ -117,6 +120,7 @@ func simulate(t *testing.T, seed uint64, replay providers.Replay, h *history) {
 // begin starts the workers, and says what may happen to them and how often.
 func (s *simulation) begin() {
 	s.employ(s.skewed, 20)
+	s.quick, s.behind, s.eager = s.random.IntN(2) == 0, s.random.IntN(4) == 0, s.random.IntN(2) == 0
 	s.doings = []doing{
 		{26, s.goOn},
 		{7, func() { s.deliver(s.random.IntN(6) == 0) }},
@@ -125,7 +129,8 @@ func (s *simulation) begin() {
 		{1, func() { s.pick().useServed(s.random.Uint64N(3)) }},
 		{1, s.adoptOne},
 		{1, s.rarely},
-		{1, s.pause},
+		{[]int{1, 1, 4}[s.random.IntN(3)], s.pause},
+		{[]int{0, 1, 3}[s.random.IntN(3)], s.standStill},
 	}
 }
 
@@ -143,6 +148,9 @@ func (s *simulation) employ(starts func(name string, skew time.Duration) *proces
 // goWrong spends the seed's faults where its dice fall. Each seed leaves out half of
 // the kinds: else those with the most occasions would take all.
 func (s *simulation) goWrong(what string) bool {
+	if what == "stale read" && s.behind {
+		return s.random.IntN(3) == 0
+	}
 	if s.faults == 0 {
 		return false
 	}
@@ -178,6 +186,11 @@ func (s *simulation) lock(*process) error {
 // choose does one thing.
 func (s *simulation) choose() {
 	s.broker.fire()
+	for _, p := range s.processes {
+		for s.quick && p.fed < len(s.broker.stored) {
+			p.feed()
+		}
+	}
 	all := 0
 	for _, d := range s.doings {
 		all += d.weight
@@ -207,12 +220,16 @@ func (s *simulation) rarely() {
 		s.unfinished = true
 		p.scan()
 	case 7:
-		s.loseInput()
+		if s.random.IntN(2) == 0 {
+			s.loseInput()
+		} else {
+			s.loseTimer()
+		}
 	}
 }
 
 func (s *simulation) pause() {
-	pauses := []time.Duration{time.Second, 3 * time.Second, 16 * time.Second, 31 * time.Second, 125 * time.Second}
+	pauses := []time.Duration{time.Second, 3 * time.Second, 16 * time.Second, 46 * time.Second, 125 * time.Second}
 	d := pauses[s.random.IntN(len(pauses))]
 	s.tell("%v pass", d)
 	for _, t := range s.parked() {
@@ -235,8 +252,18 @@ func (s *simulation) parked() (out []*task) {
 }
 
 func (s *simulation) goOn() {
+	free := slices.DeleteFunc(s.parked(), func(t *task) bool { return t.still })
+	if len(free) > 0 {
+		s.goes(free[s.random.IntN(len(free))])
+	}
+}
+
+// standStill keeps a task where it is while the others go on, or lets it go on.
+func (s *simulation) standStill() {
 	if parked := s.parked(); len(parked) > 0 {
-		s.goes(parked[s.random.IntN(len(parked))])
+		t := parked[s.random.IntN(len(parked))]
+		t.still = !t.still
+		s.tell("%s stands still at %s: %v", t.p.name, t.point, t.still)
 	}
 }
 
@@ -351,6 +378,15 @@ func (s *simulation) loseInput() {
 			s.spend("input lost")
 			m.acked, s.unfinished = true, true
 		}
+	}
+}
+
+// loseTimer: the reconciler arms it again.
+func (s *simulation) loseTimer() {
+	if _, armed := s.broker.timers[theLink]; armed && s.faults > 0 {
+		s.spend("timer lost")
+		delete(s.broker.timers, theLink)
+		s.unfinished, s.timerLost = true, true
 	}
 }
 

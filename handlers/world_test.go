@@ -63,7 +63,10 @@ type world struct {
 	history   *history // of a simulation
 	// lost: an answer was lost, or whoever knew that an attempt was not made may have
 	// known too late.
-	lost bool
+	lost      bool
+	timerLost bool // whatever it was to do waits for the reconciler
+	// eager: a service uses a bearer as soon as it is served.
+	eager bool
 	// exclusive: a lock has one holder at a time, until it expires.
 	exclusive bool
 	leases    map[string]*lease
@@ -87,7 +90,7 @@ func worldOf(t *testing.T, rules providers.Profile, change func(*handlers.Import
 		rules: rules, leases: map[string]*lease{},
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
-	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}}
+	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}, tried: map[string]bool{}}
 	w.store = &watched{Store: memstore.New(time.Now), w: w}
 	w.provider = newProvider(w)
 	w.importLink(change)
@@ -200,6 +203,7 @@ type task struct {
 	msg    *message // the delivery it handles, if any
 	point  string   // where it stands
 	parked bool
+	still  bool // a simulation lets others go on
 	done   bool
 	resume chan struct{}
 }

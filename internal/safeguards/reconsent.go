@@ -12,6 +12,7 @@ var ofReconsent = []mutation{
 		name: "only a pending flow is presented", file: "consents/steps.go",
 		from: "	if f.Status != Pending {\n", to: "	if false {\n",
 		pkg: consentsPkg, test: "TestAFlowIsPresentedOnce",
+		unseen: "whoever presents looked at the same record just before",
 	},
 	{
 		name: "only the own presentation is taken back", file: "consents/steps.go",
