@@ -53,10 +53,10 @@ func (s *spooler) Remove(name string) error {
 	return nil
 }
 
-// judgeRemoved: an answer's file goes when what its commit decided is announced, or a
-// timer leads there: an answer that waited for its keys has one.
+// judgeRemoved: an answer's file goes when what its commit decided is announced. One that
+// was kept in the record first may be in several hands.
 func (w *world) judgeRemoved(name string) {
-	if w.store == nil || w.store.restored || w.timerSoon() { // no store: a cell of consents
+	if w.store == nil || w.store.restored || w.store.kept[name] { // no store: a cell of consents
 		return
 	}
 	if n := w.store.decided[name]; uint64(len(w.broker.stored)) < n {

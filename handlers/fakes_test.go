@@ -31,9 +31,10 @@ type watched struct {
 	// restored: from a backup; what is promised of any other store does not hold.
 	restored bool
 	// settled are the attempts whose answer the record took in, in any way; decided the
-	// number of the last event that the commit of an attempt decided.
-	settled map[string]bool
-	decided map[string]uint64
+	// number of the last event that the commit of an attempt decided; kept those whose
+	// answer the record kept at some time.
+	settled, kept map[string]bool
+	decided       map[string]uint64
 }
 
 func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
@@ -116,13 +117,13 @@ func (s *watched) look(was, is links.Link) {
 		s.w.t.Errorf("generation %d became %d, consent %d became %d", was.Generation, is.Generation, was.Consent, is.Consent)
 	}
 	if s.settled == nil {
-		s.settled, s.decided = map[string]bool{}, map[string]uint64{}
+		s.settled, s.kept, s.decided = map[string]bool{}, map[string]bool{}, map[string]uint64{}
 	}
 	for _, c := range is.History {
 		s.settled[c.Attempt] = true
 	}
 	for _, k := range is.Kept {
-		s.settled[k.Attempt] = true
+		s.settled[k.Attempt], s.kept[k.Attempt] = true, true
 	}
 	s.w.noneTwice(is)
 	s.saved(is)

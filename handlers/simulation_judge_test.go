@@ -101,7 +101,7 @@ func (s *simulation) judgeEvents(l links.Link) {
 		switch events.Name(name) {
 		case events.NameConsentRequired:
 			waiting = true
-		case events.NameLinkRecovered:
+		case events.NameLinkRecovered, events.NameLinkQuarantined: // by an answer that came late
 			waiting = false
 		}
 	}
