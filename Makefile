@@ -52,7 +52,7 @@ safeguards: ## take each safeguard out of the procedure, and see its test fail
 	$(GO) run ./internal/safeguards
 
 simulate: ## workers among simulated servers, faults at every step, for FOR=2m from seed FROM=1; SEED=n replays one
-	REGRANT_SIMULATE=$(or $(FOR),2m) REGRANT_FROM=$(FROM) REGRANT_SEED=$(SEED) $(GO) test -count=1 -v -timeout 0 -run '^TestSimulate$$' ./handlers/
+	REGRANT_SIMULATE=$(or $(FOR),2m) REGRANT_FROM=$(FROM) REGRANT_SEED=$(filter-out 0,$(SEED)) $(GO) test -count=1 -v -timeout 0 -run '^TestSimulate$$' ./handlers/
 
 services: ## 20 services for two minutes, 10,000 rotations under a subscriber that is killed (10 minutes)
 	REGRANT_SERVICES=full $(GO) test -count=1 -timeout 20m ./internal/services/
