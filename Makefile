@@ -75,7 +75,7 @@ torture: ## everything killed, stopped and cut for FOR=30m, judged; beside a fle
 	$(GO) run ./internal/torture -for $(FOR) -seed $(SEED) $(TORTURE)
 
 torture-short: ## the same in two minutes, all in all
-	$(GO) run ./internal/torture -for 40s -seed $(if $(filter 0,$(SEED)),1,$(SEED)) -lock-only-for 20s
+	$(GO) run ./internal/torture -for 40s -seed $(if $(filter 0,$(SEED)),1,$(SEED)) -lock-only-for 45s
 
 demo: ## the storm, with embedded servers and simulated providers
 	$(GO) run ./cmd/worker demo
