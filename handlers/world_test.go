@@ -401,7 +401,8 @@ func (w *world) wantArmed() {
 
 // watchedLog fails the test that logs a secret. REGRANT_TRACE=1 shows the log.
 type watchedLog struct {
-	t *testing.T
+	t  *testing.T
+	mu sync.Mutex // each worker's logger has one of its own
 	// told are the lines about replayed inputs.
 	told []string
 }
@@ -414,6 +415,8 @@ func (w *world) log() *watchedLog {
 }
 
 func (l *watchedLog) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if bytes.Contains(line, []byte(canary)) {
 		l.t.Errorf("a secret was logged: %s", line)
 	}

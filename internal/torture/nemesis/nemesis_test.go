@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -76,11 +77,17 @@ func TestClocksAreWrongBothWays(t *testing.T) {
 
 func TestItActsOnTimeAndTakesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var log []string
+		note := func(what string) error {
+			mu.Lock()
+			defer mu.Unlock()
+			log = append(log, what)
+			return nil
+		}
 		n := Nemesis{
 			Acts: map[Kind]Act{Cut: func(a Action) (func() error, error) {
-				log = append(log, "do "+a.Target)
-				return func() error { log = append(log, "undo "+a.Target); return nil }, nil
+				return func() error { return note("undo " + a.Target) }, note("do " + a.Target)
 			}},
 			Tell: func(d Done) {
 				if d.End.Sub(d.Begin) != d.For || d.Err != nil {
