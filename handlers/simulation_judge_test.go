@@ -44,8 +44,9 @@ func (w *world) judgeAck(m *message) {
 	}
 }
 
-// soon is within how long a timer takes a report's duty over.
-const soon = 10 * time.Minute
+// soon is within how long a timer takes a report's duty over: the longest pause, ten
+// minutes where fresh bearers are refused, and what the workers' clocks differ by.
+const soon = 11 * time.Minute
 
 func (w *world) timerSoon() bool {
 	at := w.broker.timers[theLink].at
