@@ -221,6 +221,29 @@ func TestAnEarlyReportIsNotReplayedOnALaterGeneration(t *testing.T) {
 	})
 }
 
+// A replay may be judged to have been heard already: it does not carry the duty of a
+// report that is made now.
+func TestALiveReportDoesNotCollapseIntoAReplay(t *testing.T) {
+	inCell(t, func(c *cell) {
+		a := c.imports("ann", "A", c.op.login("one"))
+		w := c.worker("w")
+		early := c.refused(a, 2)
+		w.take(early).end()
+		c.wantDead(early, "future_generation")
+		c.sleep(time.Minute)
+		w.take(c.refused(a, 1)).end()
+		c.sleep(time.Minute)
+		replay := w.take(c.replayed(early)).until("acquire")
+		live := w.take(c.refused(a, 2))
+		if live == nil {
+			t.Fatal("a report was acked because a replay is under way")
+		}
+		wantDone(t, replay.end())
+		wantDone(t, live.end())
+		c.wantLinkOf(a, links.Active, 3, 1)
+	})
+}
+
 // And a decision that named a consent before anybody was asked to decide on it.
 func TestAnEarlyDecisionIsNotReplayedOnALaterHold(t *testing.T) {
 	holding(t, func(h waiting) {

@@ -17,7 +17,8 @@ type flight struct {
 	waiter      bool
 }
 
-// carries says whether the flight's own message has the same duty as a report.
+// carries says whether the flight's own message has the same duty as a report. One
+// without a reason carries nobody else's: a replay's, or that of another input.
 func (f *flight) carries(generation uint64, fingerprint string, reason events.Reason) bool {
 	if f.reason == "" || f.reason != reason {
 		return false

@@ -36,14 +36,18 @@ func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.E
 	if err != nil {
 		return dead(err), course{}
 	}
+	first := replayedFrom(m)
 	mine := &flight{generation: data.Generation, fingerprint: data.Fingerprint, reason: data.Reason, done: make(chan struct{})}
+	if !first.IsZero() {
+		mine.reason = "" // what is heard already begins nothing: no report of now may rest on it
+	}
 	if v, ok := h.depart(ctx, a, mine, m.Delivered); !ok {
 		return v, course{}
 	}
 	defer h.flights.end(a, mine)
 	j := &job{
 		addr: a, flight: mine, storedAt: m.StoredAt, cause: events.CauseRefresh, trace: causedBy(ctx, e),
-		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason, First: replayedFrom(m)},
+		trigger: links.Trigger{Generation: data.Generation, Fingerprint: data.Fingerprint, Reason: data.Reason, First: first},
 	}
 	v := h.run(ctx, j)
 	return v, j.course

@@ -104,6 +104,11 @@ var ofRefresh = []mutation{
 		pkg: handlersPkg, test: "TestAFlightsOwnMessageIsRedeliveredToItsProcess",
 	},
 	{
+		name: "no report collapses into a replay", file: "handlers/token_expired.go",
+		from: "	if !first.IsZero() {", to: "	if false && !first.IsZero() {",
+		pkg: handlersPkg, test: "TestALiveReportDoesNotCollapseIntoAReplay",
+	},
+	{
 		name: "the spool file stays until the outbox is confirmed", model: "W_SPOOLEARLY", file: "handlers/save.go",
 		from: "	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
 		to:   "	_ = h.Spool.Remove(s.Attempt)\n	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
