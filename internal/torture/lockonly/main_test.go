@@ -3,13 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/regrant/regrant/budget"
 	"github.com/regrant/regrant/events"
-	"github.com/regrant/regrant/internal/embedded"
 	"github.com/regrant/regrant/internal/fleet"
 	"github.com/regrant/regrant/internal/testenv"
 	"github.com/regrant/regrant/internal/torture/judge"
@@ -37,17 +35,11 @@ type cell struct {
 func newCell(t *testing.T) *cell {
 	t.Helper()
 	ctx, dir := t.Context(), t.TempDir()
-	nats, err := embedded.StartNATS(ctx, embedded.NATSConfig{Port: -1, StoreDir: filepath.Join(dir, "nats"), Log: testenv.Log(t)})
-	must(t, err)
-	t.Cleanup(func() { _ = nats.Close() })
-	redis, err := embedded.StartRedis(ctx, embedded.RedisConfig{})
-	must(t, err)
-	t.Cleanup(func() { _ = redis.Close() })
 	profile, err := providers.Builtin("generic")
 	must(t, err)
 	profile.IDTokenAlgs, profile.MinInterval = nil, 0
 	inner, err := fleet.New(ctx, fleet.Options{
-		Dir: dir, NATSURL: nats.URL(), RedisURL: redis.URL(), LockTTL: budget.Default / 20, Log: testenv.Log(t),
+		Dir: dir, NATSURL: testenv.NATS(t), RedisURL: testenv.Redis(t), LockTTL: budget.Default / 20, Log: testenv.Log(t),
 		Providers: map[string]fleet.Provider{provider: {Profile: profile}},
 	})
 	must(t, err)
