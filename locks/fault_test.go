@@ -300,6 +300,38 @@ func TestCallersOfTheSameTimeShareAnExchange(t *testing.T) {
 	})
 }
 
+// The one whose call comes first in an exchange has the least time. It has the lock or
+// not, as it falls; the others have theirs.
+func TestNobodysHasteEndsTheExchangeOfOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		release(t, acquire(t, w.lock, "k")) // Redis has the scripts
+		hasty, cancel := context.WithTimeout(t.Context(), 1500*time.Microsecond)
+		defer cancel()
+		failures := make(chan error, 4)
+		take := func(ctx context.Context, key string) {
+			go func() {
+				_, err := w.lock.Acquire(ctx, key)
+				failures <- err
+			}()
+			synctest.Wait()
+		}
+		w.set(slow)
+		take(t.Context(), "first") // a millisecond, in which the others gather
+		take(hasty, "k")
+		take(t.Context(), "k1")
+		take(t.Context(), "k2")
+		for range 4 {
+			if err := <-failures; err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+		}
+		w.set(none)
+		synctest.Wait()
+		held(t, w.locker("two"), "k1")
+		held(t, w.locker("three"), "k2")
+	})
+}
+
 func TestAfterCloseNothingRuns(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		lease := acquire(t, w.lock, "k")

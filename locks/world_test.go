@@ -86,8 +86,17 @@ func (w *world) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (w *world) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		w.enter()
+		f := w.enter()
 		defer w.leave()
+		if f == slow {
+			time.Sleep(time.Millisecond)
+		}
+		if err := ctx.Err(); err != nil {
+			for _, cmd := range cmds {
+				_ = fail(cmd, err)
+			}
+			return err
+		}
 		return next(ctx, cmds)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -315,6 +316,49 @@ func TestCancelDuringTheHandshakeEndsIt(t *testing.T) {
 	s.Close()
 	if out.Class != NotSent || *posts != 0 {
 		t.Fatalf("%s after %d requests: %v", out.Class, *posts, out.Err)
+	}
+}
+
+// A server that accepts and says nothing costs the handshake's patience, not the
+// attempt's deadline, and has seen nothing.
+func TestAHandshakeIsNotWaitedForLong(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := open(t, profileAt(t, "https://"+l.Addr().String()), Options{})
+	p.transport.patience = time.Millisecond
+	done := make(chan Outcome, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		done <- p.Refresh(ctx, Request{RefreshToken: secret.New(canary), Deadline: time.Now().Add(time.Hour)})
+	}()
+	select {
+	case out := <-done:
+		if out.Class != NotSent {
+			t.Errorf("%s: %v", out.Class, out.Err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the handshake has no end")
+		cancel()
+		<-done
+	}
+}
+
+func TestAConnectionEndsWithItsAnswer(t *testing.T) {
+	ended := make(chan error, 1)
+	s := serveRaw(t, func(c net.Conn) {
+		say(whole(200, "application/json", goodBody))(c)
+		_, err := c.Read(make([]byte, 1)) // we keep it open
+		ended <- err
+	})
+	if out := refresh(t, open(t, profileAt(t, s.url()), Options{})); out.Class != OK {
+		t.Fatal(out.Err)
+	}
+	if err := <-ended; !errors.Is(err, io.EOF) {
+		t.Errorf("the server reads %v", err)
 	}
 }
 
