@@ -294,6 +294,37 @@ func TestARemovalThatFailsEndsTheJournal(t *testing.T) {
 	want(t, files(t, s.dir), "2.journal")
 }
 
+// A removal that meets a busy disk is written by whoever keeps it busy. No Put may
+// come after it, and then the entry would stand there until the worker ends.
+func TestARemovalBesideAWriteWaitsForNoOther(t *testing.T) {
+	d := stuckDisk{faultDisk: &faultDisk{}, letGo: make(chan struct{}, 1)}
+	s, err := openOn(d, t.TempDir(), "w1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	d.letGo <- struct{}{}
+	put(t, s, "a")
+	s.limit = 0 // the next Put begins a journal
+	var other sync.WaitGroup
+	other.Go(func() { put(t, s, "b") })
+	for s.entries() < 2 || s.joined() > 0 {
+		runtime.Gosched()
+	}
+	if err := s.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	close(d.letGo)
+	other.Wait()
+	want(t, onDisk(t, s), "b")
+}
+
+func (s *Spool) entries() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.live)
+}
+
 func TestDiskErrorsSayWhatToDo(t *testing.T) {
 	for fault, advice := range map[error]string{
 		syscall.ENOSPC: "free space",

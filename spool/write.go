@@ -25,9 +25,10 @@ func (s *Spool) commit(b *batch, first bool) error {
 		return b.failure
 	}
 	s.writing.Lock()
-	defer s.writing.Unlock()
 	b.failure = s.flush()
 	close(b.done)
+	s.writing.Unlock()
+	s.note()
 	return b.failure
 }
 
@@ -117,23 +118,33 @@ func (s *Spool) removed(paths []string, keep ...string) (left []string) {
 	return append(left, keep...)
 }
 
-// note writes removals, unless a Put of the same batch is about to, or the disk is
-// busy: then the next write takes them along. Nothing depends on them but how much
-// is adopted in vain, so a failure only ends the journal.
+// note writes removals, unless a Put of the same batch is about to. While the disk is
+// busy it leaves them to whoever keeps it so, who comes here afterwards: they are not
+// to wait for a Put that may never come, for a worker that is killed meanwhile leaves
+// finished answers to be adopted. That is all that depends on them, so a failure only
+// ends the journal.
 func (s *Spool) note() {
-	if !s.writing.TryLock() {
-		return
+	for s.writing.TryLock() {
+		more := s.writeRemovals()
+		s.writing.Unlock()
+		if !more {
+			return
+		}
 	}
-	defer s.writing.Unlock()
+}
+
+// writeRemovals says whether there may be more by now; writing is held.
+func (s *Spool) writeRemovals() (more bool) {
 	s.mu.Lock()
 	lines := s.open.lines
 	if s.open.puts > 0 || len(lines) == 0 || s.journal == nil {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	s.open = newBatch()
 	s.mu.Unlock()
 	if err := s.write(lines); err != nil {
 		s.abandon()
 	}
+	return true
 }
