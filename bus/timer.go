@@ -55,6 +55,28 @@ func (b *Bus) Arm(ctx context.Context, t Timer) error {
 	}
 }
 
+// Foreseen is a link's timer as it was before it was known what is to be armed.
+type Foreseen struct{ stored storedTimer }
+
+// Foresee reads the link's timer for ArmOver.
+func (b *Bus) Foresee(ctx context.Context, a events.Address) (Foreseen, error) {
+	stored, err := b.armed(ctx, a)
+	return Foreseen{stored}, err
+}
+
+// ArmOver is Arm for a caller who had time to read before: it spares that exchange
+// where nobody armed the link meanwhile, and the server's refusal tells. A number that
+// is not below t's excuses from nothing: that timer may have fired, and its due event
+// been answered, before there was something to be armed.
+func (b *Bus) ArmOver(ctx context.Context, t Timer, seen Foreseen) error {
+	if seen.stored.number < t.Number {
+		if _, err := b.publishOnce(ctx, b.schedule(t, seen.stored.sequence)); err == nil {
+			return nil
+		}
+	}
+	return b.Arm(ctx, t)
+}
+
 func wrapArm(t Timer, err error) error {
 	if err == nil {
 		return nil

@@ -148,6 +148,53 @@ func TestManyWorkersArmOneLink(t *testing.T) {
 	}
 }
 
+func TestArmOverWhatWasRead(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		meanwhile func(*testing.T, *bus.Bus)
+		number    uint64 // that is armed over what was read
+		want      uint64
+	}{
+		"nobody else armed":    {func(*testing.T, *bus.Bus) {}, 4, 4},
+		"a newer one armed":    {func(t *testing.T, b *bus.Bus) { arm(t, b, 9, later()) }, 4, 9},
+		"an older one armed":   {func(t *testing.T, b *bus.Bus) { arm(t, b, 3, later()) }, 4, 4},
+		"the same number read": {fire, 2, 2},
+		"a higher number read": {fire, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, _ := cell(t)
+			arm(t, b, 2, later())
+			seen, err := b.Foresee(t.Context(), link)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.meanwhile(t, b)
+			if err := b.ArmOver(t.Context(), bus.Timer{Address: link, Number: c.number, At: later()}, seen); err != nil {
+				t.Fatal(err)
+			}
+			if number, ok := armed(t, b); !ok || number != c.want {
+				t.Fatalf("armed %d, %v; want %d", number, ok, c.want)
+			}
+			if n := messages(t, b, b.Names().Timer()); n != 1 {
+				t.Fatalf("%d timers for one link", n)
+			}
+		})
+	}
+}
+
+// fire takes the timer away, as the server does when it has fired.
+func fire(t *testing.T, b *bus.Bus) {
+	t.Helper()
+	stream, err := b.JetStream().Stream(t.Context(), b.Names().Timer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(t.Context(), jetstream.WithPurgeSubject(b.Names().Subjects().Timer(link))); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestTimersSurviveARestart(t *testing.T) {
 	t.Parallel()
 	b, s := cell(t)

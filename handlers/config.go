@@ -71,6 +71,13 @@ type Timers interface {
 	Arm(ctx context.Context, a events.Address, number uint64, at time.Time) error
 }
 
+// Foresight is what Timers may have as well. Ahead reads what is armed for a link
+// and returns Timers that arm this link, sooner than others where nobody else has
+// armed it since; nil where nothing could be read.
+type Foresight interface {
+	Ahead(ctx context.Context, a events.Address) Timers
+}
+
 // Outputs publishes events. Publish returns nil only when the event is stored;
 // Last returns the number of the link's last stored event, 0 if there is none.
 type Outputs interface {

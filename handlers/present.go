@@ -52,7 +52,8 @@ func (h *Handlers) present(ctx context.Context, j *job, stored links.Stored, a l
 	if err != nil {
 		return h.notIntended(j, claim, err)
 	}
-	j.intent = &intent
+	j.intent, j.ahead = &intent, h.foresee(ctx, j.addr)
+	defer j.ahead.end()
 	outcome := h.refresh(ctx, j, claim, request)
 	if outcome.Class == providers.OK { // saved before anybody hears of it
 		defer h.outcome(ctx, j, ad, request, outcome)

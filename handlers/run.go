@@ -24,6 +24,7 @@ type job struct {
 	locked   bool
 	fresh    bool          // read where writes are decided
 	intent   *links.Stored // the record as this job's own intent left it
+	ahead    *foresight    // begun with the presentation
 	storeNow time.Time
 	asked    bool
 	began    time.Time // before whatever the decision under way was taken on

@@ -38,6 +38,8 @@ type saved struct {
 	// recent is the record as the intent left it, when that was just written: the
 	// first try needs no read. Nobody has touched it unless the write says so.
 	recent *links.Stored
+	// ahead, if set, is what is armed for the link.
+	ahead *foresight
 }
 
 func (s saved) claim() links.Claim {
@@ -47,7 +49,7 @@ func (s saved) claim() links.Claim {
 // save is where an answer stops being lost with this process: sealed and fsynced
 // on this disk before anything else is done with it.
 func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *providers.Answer) (inbox.Verdict, bool) {
-	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer, recent: j.intent}
+	s := saved{Address: j.addr, Attempt: c.Attempt, Consent: c.Consent, Generation: c.Generation, Cause: j.cause, Trace: j.trace, answer: answer, recent: j.intent, ahead: j.ahead}
 	if err := h.keepSafe(ctx, s); err != nil {
 		return h.unfinished(j, err), false
 	}
@@ -124,7 +126,7 @@ func (h *Handlers) settle(ctx context.Context, s saved) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {
+	if err := s.ahead.over(h.fin).finish(ctx, l, was.EventNumber+1, false); err != nil {
 		return err
 	}
 	if l.Status == links.Revoked {

@@ -7,6 +7,7 @@ import (
 	"github.com/regrant/regrant/bus"
 	"github.com/regrant/regrant/config"
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/limits"
 	"github.com/regrant/regrant/providers"
 )
@@ -16,6 +17,25 @@ type timers struct{ bus *bus.Bus }
 
 func (t timers) Arm(ctx context.Context, a events.Address, number uint64, at time.Time) error {
 	return t.bus.Arm(ctx, bus.Timer{Address: a, Number: number, At: at})
+}
+
+// Ahead implements handlers.Foresight.
+func (t timers) Ahead(ctx context.Context, a events.Address) handlers.Timers {
+	seen, err := t.bus.Foresee(ctx, a)
+	if err != nil {
+		return nil // arming reads it again, and says what is wrong
+	}
+	return armOver{bus: t.bus, seen: seen}
+}
+
+// armOver arms one link's timer over what was read before.
+type armOver struct {
+	bus  *bus.Bus
+	seen bus.Foreseen
+}
+
+func (t armOver) Arm(ctx context.Context, a events.Address, number uint64, at time.Time) error {
+	return t.bus.ArmOver(ctx, bus.Timer{Address: a, Number: number, At: at}, t.seen)
 }
 
 type outputs struct{ bus *bus.Bus }
