@@ -19,16 +19,21 @@ func (b *bench) added(ctx context.Context) ([]report.Line, error) {
 	if b.short {
 		p.span = time.Second
 	}
-	var middle, worst, f50, f99 []float64
+	var middle, worst, f50, f99, e50, e99 []float64
 	presented := 0.0
 	err := b.turns(ctx, func(int) error {
 		f, err := b.paced(ctx, floor, p)
 		if err != nil {
 			return err
 		}
+		e, err := b.paced(ctx, exchanges, p)
+		if err != nil {
+			return err
+		}
 		o, err := b.paced(ctx, ours, p)
 		middle, worst = append(middle, ms(o.p50-f.p50)), append(worst, ms(o.p99-f.p99))
 		f50, f99 = append(f50, ms(f.p50)), append(f99, ms(f.p99))
+		e50, e99 = append(e50, ms(e.p50-f.p50)), append(e99, ms(e.p99-f.p99))
 		presented = max(presented, o.counts.PerToken())
 		return err
 	})
@@ -37,8 +42,8 @@ func (b *bench) added(ctx context.Context) ([]report.Line, error) {
 	}
 	what := fmt.Sprintf("added over F at %d/s, provider %s, ", p.rate, shown(usual))
 	return []report.Line{
-		{What: what + "p50", Value: report.Median(middle), Rounds: middle, Unit: "ms", Bar: 1, AtMost: true, Presentations: presented, Detail: fmt.Sprintf("F %.1f ms", report.Median(f50))},
-		{What: what + "p99", Value: report.Median(worst), Rounds: worst, Unit: "ms", Bar: 3, AtMost: true, Presentations: presented, Detail: fmt.Sprintf("F %.1f ms", report.Median(f99))},
+		{What: what + "p50", Value: report.Median(middle), Rounds: middle, Unit: "ms", Bar: 1, AtMost: true, Presentations: presented, Detail: fmt.Sprintf("F %.1f ms; E adds %.2f ms", report.Median(f50), report.Median(e50))},
+		{What: what + "p99", Value: report.Median(worst), Rounds: worst, Unit: "ms", Bar: 3, AtMost: true, Presentations: presented, Detail: fmt.Sprintf("F %.1f ms; E adds %.2f ms", report.Median(f99), report.Median(e99))},
 	}, nil
 }
 

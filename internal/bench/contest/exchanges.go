@@ -21,9 +21,10 @@ import (
 
 // Exchanges is E: every exchange with a server and the disk that a refresh needs
 // which promises what Regrant promises, and nothing decided, encoded or checked
-// between them. Lock, read, intent, one call on a connection of its own, an answer
-// on the disk, commit, publish, unlock, acknowledge. What is missing from F to E is
-// the price of the promises on this machine, whoever keeps them.
+// between them. Lock, read, intent, one call on a connection of its own while the
+// armed timer is read, an answer on the disk, commit, timer, publish, unlock,
+// acknowledge. What is missing from F to E is the price of the promises on this
+// machine, whoever keeps them.
 func Exchanges(ctx context.Context, s Spec, out io.Writer) error {
 	e := &exchanges{}
 	dial, err := redis.ParseURL(s.RedisURL)
@@ -41,7 +42,10 @@ func Exchanges(ctx context.Context, s Spec, out io.Writer) error {
 		e.floor = f
 		bucket := bus.Names{Prefix: s.Prefix}.Links()
 		e.keys = "$KV." + bucket + "."
-		e.records, err = f.js.Stream(ctx, bus.BucketStream(bucket))
+		if e.records, err = f.js.Stream(ctx, bus.BucketStream(bucket)); err != nil {
+			return nil, err
+		}
+		e.timers, err = f.js.Stream(ctx, bus.Names{Prefix: s.Prefix}.Timer())
 		return e.handle, err
 	})
 }
@@ -50,6 +54,7 @@ type exchanges struct {
 	*floor
 	locks   *redislock.Client
 	records jetstream.Stream
+	timers  jetstream.Stream
 	keys    string
 	disk    journal
 }
@@ -74,6 +79,8 @@ func (e *exchanges) all(a events.Address) error {
 	if err != nil {
 		return err
 	}
+	armed := make(chan uint64, 1)
+	go func() { armed <- e.armed(ctx, a) }()
 	if err := e.refresh(a); err != nil {
 		return err
 	}
@@ -83,15 +90,41 @@ func (e *exchanges) all(a events.Address) error {
 	if _, err := e.write(record.Subject, record.Data, intended); err != nil {
 		return err
 	}
+	if err := e.arm(a, <-armed); err != nil {
+		return err
+	}
 	if err := e.announce(a); err != nil {
 		return err
 	}
 	return lock.Release(ctx)
 }
 
+// armed is the sequence of the link's timer; 0 without one.
+func (e *exchanges) armed(ctx context.Context, a events.Address) uint64 {
+	timer, err := e.timers.GetLastMsgForSubject(ctx, e.subjects.Timer(a))
+	if err != nil {
+		return 0
+	}
+	return timer.Sequence
+}
+
+// arm has the server say in an hour that something is due.
+func (e *exchanges) arm(a events.Address, over uint64) error {
+	m := nats.NewMsg(e.subjects.Timer(a))
+	m.Header.Set(jetstream.ScheduleHeader, "@at "+time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano))
+	m.Header.Set(jetstream.ScheduleTargetHeader, e.subjects.Due(a))
+	_, err := e.store(m, over)
+	return err
+}
+
 // write is a compare-and-set.
 func (e *exchanges) write(subject string, data []byte, over uint64) (uint64, error) {
-	m := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(over, 10)}}}
+	return e.store(&nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}, over)
+}
+
+// store publishes a message over the last of its subject.
+func (e *exchanges) store(m *nats.Msg, over uint64) (uint64, error) {
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(over, 10))
 	stored, err := e.js.PublishMsgAsync(m, jetstream.WithStallWait(time.Minute))
 	if err != nil {
 		return 0, err
@@ -100,7 +133,7 @@ func (e *exchanges) write(subject string, data []byte, over uint64) (uint64, err
 	case ack := <-stored.Ok():
 		return ack.Sequence, nil
 	case err := <-stored.Err():
-		return 0, fmt.Errorf("write %s: %w", subject, err)
+		return 0, fmt.Errorf("write %s: %w", m.Subject, err)
 	}
 }
 
