@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/regrant/regrant/internal/bench/contest"
 	"github.com/regrant/regrant/internal/bench/stand"
 )
@@ -10,12 +12,14 @@ type contestant struct {
 	name string
 	// linked needs records of the links.
 	linked bool
-	start  func(b *bench, c *stand.Cell, w work) (*stand.Process, error)
+	// apart says that a process deals with one provider.
+	apart bool
+	start func(b *bench, c *stand.Cell, w work) (*stand.Process, error)
 }
 
 var (
 	bare  = contestant{name: "K", start: own("bare")}
-	floor = contestant{name: "F", start: own("floor")}
+	floor = contestant{name: "F", apart: true, start: own("floor")}
 	// exchanges is what the promises cost on this machine whoever keeps them.
 	exchanges = contestant{name: "E", linked: true, start: own("exchanges")}
 	ours      = contestant{name: "Regrant", linked: true, start: func(_ *bench, c *stand.Cell, _ work) (*stand.Process, error) {
@@ -32,9 +36,9 @@ func own(role string) func(*bench, *stand.Cell, work) (*stand.Process, error) {
 
 // spec says what a contestant works on.
 func spec(c *stand.Cell, w work) contest.Spec {
-	n := c.Bus.Names()
+	n, provider := c.Bus.Names(), cmp.Or(w.provider, op)
 	return contest.Spec{
-		NATSURL: c.Stand.NATSURL, RedisURL: c.Stand.RedisURL, Dir: c.Dir(), Stream: n.In(), Durable: n.WorkerConsumer(op), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
+		NATSURL: c.Stand.NATSURL, RedisURL: c.Stand.RedisURL, Dir: c.Dir(), Stream: n.In(), Durable: n.WorkerConsumer(provider), Prefix: c.Name, TokenURL: c.Stand.Provider.TokenURL(w.delay),
 		ClientID: stand.ClientID, ClientSecret: stand.ClientSecret, Concurrency: stand.Concurrency,
 	}
 }

@@ -72,11 +72,15 @@ func (b *bench) paced(ctx context.Context, who contestant, p pace) (t times, err
 
 // report runs the contestant and the loads.
 func (b *bench) report(ctx context.Context, who contestant, c *stand.Cell, p pace, measured, beside load.Spec) (result load.Result, err error) {
-	process, err := who.start(b, c, work{delay: p.delays[op]})
-	if err != nil {
-		return result, err
+	var processes []*stand.Process
+	defer func() { err = errors.Join(err, end(ctx, processes...)) }()
+	for _, w := range p.shared(who) {
+		process, err := who.start(b, c, w)
+		if err != nil {
+			return result, err
+		}
+		processes = append(processes, process)
 	}
-	defer func() { err = errors.Join(err, end(ctx, process)) }()
 	if p.beside > 0 {
 		other, err := b.startLoad(beside)
 		if err != nil {
@@ -102,6 +106,15 @@ func (b *bench) report(ctx context.Context, who contestant, c *stand.Cell, p pac
 		return result, fmt.Errorf("the load ended with: %s", l.Output())
 	}
 	return result, nil
+}
+
+// shared is what each of the contestant's processes deals with.
+func (p pace) shared(who contestant) []work {
+	all := []work{{provider: op, delay: p.delays[op]}}
+	if who.apart && p.beside > 0 {
+		all = append(all, work{provider: slow, delay: p.delays[slow]})
+	}
+	return all
 }
 
 func (b *bench) startLoad(s load.Spec) (*stand.Process, error) {

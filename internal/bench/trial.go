@@ -18,6 +18,8 @@ const op = "op"
 
 // work is a backlog that contestants are given.
 type work struct {
+	// provider whose reports a contestant takes that deals with one alone; "": op.
+	provider string
 	// links there are, and reports of them in turns.
 	links, reports int
 	// delay of the provider.
