@@ -35,6 +35,10 @@ type watched struct {
 	// answer the record kept at some time.
 	settled, kept map[string]bool
 	decided       map[string]uint64
+	// intents tells whose the attempts are and since when, due the timers of generations.
+	intents map[string]intent
+	due     map[uint64]uint64
+	fresh   freshRefusals
 }
 
 func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
@@ -73,7 +77,7 @@ func (s *watched) Update(ctx context.Context, l links.Link, revision uint64) (ui
 	}
 	s.older = append(s.older, was)
 	if !s.restored {
-		s.look(was.Link, s.w.link())
+		s.look(taskOf(ctx), was.Link, s.w.link())
 	}
 	if s.w.fault("write's reply is lost") || ctx.Err() != nil {
 		return 0, s.unknown()
@@ -111,57 +115,12 @@ func (s *watched) overtaken(ctx context.Context, n uint64) error {
 	return err
 }
 
-// look holds one write against G2 and G3.
-func (s *watched) look(was, is links.Link) {
-	if is.Generation < was.Generation || is.Consent < was.Consent || is.Generation > was.Generation+1 {
-		s.w.t.Errorf("generation %d became %d, consent %d became %d", was.Generation, is.Generation, was.Consent, is.Consent)
-	}
-	if s.settled == nil {
-		s.settled, s.kept, s.decided = map[string]bool{}, map[string]bool{}, map[string]uint64{}
-	}
-	for _, c := range is.History {
-		s.settled[c.Attempt] = true
-	}
-	for _, k := range is.Kept {
-		s.settled[k.Attempt], s.kept[k.Attempt] = true, true
-	}
-	s.w.noneTwice(is)
-	s.saved(is)
-	switch {
-	case s.w.looks != nil:
-		s.w.looks(was, is)
-	case is.Generation > was.Generation:
-		s.w.provider.becameCurrent(was, is)
-	}
-}
-
-// saved: an answer is on the disk, or was refused by it, before it is committed.
-func (s *watched) saved(is links.Link) {
-	for _, c := range is.History {
-		if _, known := s.decided[c.Attempt]; known || c.Attempt == "" || !is.Committed(c.Attempt) {
-			continue
-		}
-		s.decided[c.Attempt] = is.EventNumber
-		if !s.w.disk.tried[c.Attempt] {
-			s.w.t.Errorf("G2: the answer of attempt %s is committed and was not saved before", c.Attempt)
-		}
-	}
-}
-
-// noneTwice: an answer that was committed is not kept to be tried besides.
-func (w *world) noneTwice(l links.Link) {
-	for _, k := range l.Kept {
-		if (k.Kind == links.KeptCandidate || k.Kind == links.KeptPending) && l.Committed(k.Attempt) {
-			w.t.Errorf("G3: the answer of attempt %s is committed, and kept as if it were not", k.Attempt)
-		}
-	}
-}
-
 // broker keeps inputs, timers and outputs.
 type broker struct {
 	w        *world
 	messages []*message
 	timers   map[events.Address]armed
+	newest   uint64 // of the timers that were ever armed
 	stored   []events.Message
 	stuck    bool // the output stream answers nothing, and its client tries until its context ends
 }
@@ -177,6 +136,7 @@ type message struct {
 	held      []*process // who got a delivery that is not settled
 	acked     bool
 	notBefore time.Time
+	hearsay   bool          // a replay or a mistake: it may be settled without effect
 	last      inbox.Verdict // of the delivery that was settled last, as long as it was not acked
 }
 
@@ -208,7 +168,7 @@ func (p *process) take(m *message) *task {
 	m.held = append(m.held, p)
 	if v, ok := h.Peek(&delivery); ok {
 		m.settle(p, v)
-		p.w.judgeAck(m)
+		p.w.judgeAck(m, true)
 		return nil
 	}
 	return p.start(m, func(ctx context.Context) {
@@ -218,7 +178,7 @@ func (p *process) take(m *message) *task {
 			v = inbox.Later(p.w.budget.AckWait)
 		}
 		m.settle(p, v)
-		p.w.judgeAck(m)
+		p.w.judgeAck(m, false)
 	})
 }
 
@@ -261,6 +221,7 @@ func (b *broker) Arm(ctx context.Context, a events.Address, number uint64, at ti
 	}
 	if number > b.timers[a].number {
 		b.timers[a] = armed{number, at}
+		b.newest = max(b.newest, number)
 	}
 	if b.w.fault("timer's reply is lost") {
 		return errAway

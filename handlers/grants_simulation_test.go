@@ -47,6 +47,11 @@ type chainRun struct {
 	*vault
 	chain []providers.Grant
 	uses  int
+	seed  uint64
+	// often: one in so many times something happens around the workers. few, if any, are
+	// all that happens.
+	often int
+	few   []int
 }
 
 func newChainRun(t *testing.T, seed uint64) *chainRun {
@@ -65,7 +70,7 @@ func newChainRun(t *testing.T, seed uint64) *chainRun {
 			line.Refresh = secret.Value{}
 		}
 	})
-	r := &chainRun{simulation: &simulation{world: w, random: random}, vault: newVault(w), chain: chain}
+	r := &chainRun{simulation: &simulation{world: w, random: random}, vault: newVault(w), chain: chain, seed: seed}
 	r.single, r.bare = random.IntN(2) == 0, random.IntN(2) == 0
 	r.vault.life = []time.Duration{time.Hour, 90 * time.Second}[random.IntN(2)]
 	w.rules.NewRefreshInvalidatesOldAccess = r.single
@@ -85,8 +90,12 @@ func (r *chainRun) run() {
 	s.begin()
 	s.report(1)
 	r.uses = 1 + s.random.IntN(6)
+	if r.often = 12; themed(r.seed) {
+		s.narrow()
+		r.narrow()
+	}
 	for range 60 + s.random.IntN(240) {
-		if s.random.IntN(12) == 0 {
+		if s.random.IntN(r.often) == 0 {
 			r.happen()
 		}
 		s.choose()
@@ -101,10 +110,22 @@ func (r *chainRun) run() {
 	r.judge()
 }
 
+// narrow draws what goes on around the workers in a run that has a theme.
+func (r *chainRun) narrow() {
+	r.often = []int{3, 6, 12}[r.random.IntN(3)]
+	for range 1 + r.random.IntN(4) {
+		r.few = append(r.few, r.random.IntN(12))
+	}
+}
+
 // happen is what goes on around the workers.
 func (r *chainRun) happen() {
 	s := r.simulation
-	switch n := s.random.IntN(12); {
+	n := s.random.IntN(12)
+	if len(r.few) > 0 {
+		n = r.few[n%len(r.few)]
+	}
+	switch {
 	case n == 0 && s.random.IntN(20) == 0:
 		r.logout()
 		s.tell("the user logs out")

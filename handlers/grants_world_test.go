@@ -40,7 +40,7 @@ type vault struct {
 	// intended are the refresh tokens that may have been presented.
 	intended map[string]bool
 	dead     map[*task]providers.Grant
-	apps     *memstore.Apps
+	apps     *registration
 }
 
 // newVault makes a world whose provider lets links go through a chain of grants.
@@ -48,7 +48,7 @@ func newVault(w *world) *vault {
 	v := &vault{
 		world: w, life: time.Hour, until: map[string]time.Time{}, family: map[*grant]int{}, over: map[int]bool{},
 		refuses: map[providers.Grant]bool{}, heard: map[providers.Grant]bool{}, intended: map[string]bool{}, lost: map[providers.Grant]bool{},
-		dead: map[*task]providers.Grant{}, apps: memstore.NewApps(time.Now),
+		dead: map[*task]providers.Grant{}, apps: &registration{Apps: memstore.NewApps(time.Now), w: w},
 	}
 	w.configure, w.looks = v.configures, v.look
 	first := v.provider.byAccess[v.tokens().Access.Reveal()]
@@ -128,6 +128,9 @@ func (c *vaultClient) Refresh(ctx context.Context, r providers.Request) provider
 		return providers.Outcome{Class: providers.NotSent}
 	case class == providers.Refused:
 		return providers.Outcome{Class: providers.Refused, RetryAfter: time.Second}
+	}
+	c.v.apps.asked(t)
+	switch {
 	case class == providers.OurFault || c.w.fault("registration is refused"):
 		return providers.Outcome{Class: providers.OurFault, Code: "invalid_client"}
 	case c.w.fault("request is lost"):

@@ -30,10 +30,10 @@ func (s *simulation) judge() {
 }
 
 // judgeAck holds one ack against G5: what it was to bring about is done and announced,
-// or something else that is not acked leads to it.
-func (w *world) judgeAck(m *message) {
+// or something else that is not acked leads to it. unread: nobody looked at the record.
+func (w *world) judgeAck(m *message, unread bool) {
 	generation, ok := events.GenerationOf(m.Header)
-	if !m.acked || !ok || w.history == nil || m.Stream != "REGRANT_IN" || w.provider == nil || w.answered401(generation) {
+	if !m.acked || m.hearsay || !ok || w.history == nil || m.Stream != "REGRANT_IN" || w.provider == nil || w.answered401(generation, unread) {
 		return
 	}
 	l := w.link()
@@ -55,14 +55,17 @@ func (w *world) timerSoon() bool {
 
 // answered401 says that a report of a generation is answered by a stored event, or its duty
 // another message's or a timer's.
-func (w *world) answered401(generation uint64) bool {
-	if w.timerSoon() || len(w.disk.files) > 0 { // whoever has the file announces what it brought
-		return true
-	}
+func (w *world) answered401(generation uint64, unread bool) bool {
 	for _, m := range w.broker.messages {
-		if g, _ := events.GenerationOf(m.Header); !m.acked && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
+		if g, _ := events.GenerationOf(m.Header); !m.acked && !m.hearsay && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
 			return true
 		}
+	}
+	if l := w.link(); unread && l.Generation > generation && l.Fingerprint != "" { // it was thought to be stale
+		return w.announced(generation)
+	}
+	if w.timerSoon() || len(w.disk.files) > 0 { // whoever has the file announces what it brought
+		return true
 	}
 	waiting := false
 	for i, name := range w.names() {
@@ -77,6 +80,18 @@ func (w *world) answered401(generation uint64) bool {
 		}
 	}
 	return waiting
+}
+
+// announced says that a generation's successor is stored as an event, and was not before its
+// timer was armed: who hears of it acks what is older, and looks no further.
+func (w *world) announced(generation uint64) bool {
+	for _, o := range w.broker.stored {
+		g, _ := events.GenerationOf(o.Header)
+		if due := w.store.due[g]; g > generation && (w.timerLost || w.broker.newest >= due || w.link().DueNumber > due) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *simulation) judgePresentations() {

@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/locks"
@@ -68,14 +67,16 @@ func seedsOf(usual uint64) (first, n uint64) {
 // simulation is a run of one seed.
 type simulation struct {
 	*world
-	random    *rand.Rand
-	faults    int
-	again     int             // deliveries that may still be made of what is being handled
-	never     map[string]bool // faults that this seed leaves out, and those that it does not
+	random *rand.Rand
+	faults int
+	again  int             // deliveries that may still be made of what is being handled
+	never  map[string]bool // faults that this seed leaves out, and those that it does not
+	theme
 	processes []*process
 	// starts begins a life of a worker.
 	starts  func(name string, skew time.Duration) *process
 	reports []*message
+	hearsay []*message // inputs of the past that were published again, and reports that were mistakes
 	doings  []doing
 	left    int // reports that may still be made
 	// unfinished: what began without a message, or lost it, may have been cut short. Only
@@ -110,6 +111,10 @@ func simulate(t *testing.T, seed uint64, replay providers.Replay, h *history) {
 		s.publishAgain()
 	}
 	s.left = s.random.IntN(4)
+	if themed(seed) {
+		s.narrow()
+		s.gossip()
+	}
 	for range 60 + s.random.IntN(200) {
 		s.choose()
 	}
@@ -138,6 +143,7 @@ func (s *simulation) begin() {
 func (s *simulation) employ(starts func(name string, skew time.Duration) *process, seconds int) {
 	s.starts = starts
 	s.faults, s.again, s.never = 1+s.random.IntN(4), s.random.IntN(4), map[string]bool{}
+	s.theme = anything
 	s.fault, s.locks = s.goWrong, s.lock
 	s.exclusive = s.random.IntN(2) == 0
 	for i := range 3 {
@@ -156,10 +162,10 @@ func (s *simulation) goWrong(what string) bool {
 	}
 	never, known := s.never[what]
 	if !known {
-		never = s.random.IntN(2) == 0
+		never = s.random.IntN(s.kinds) < s.kinds-1
 		s.never[what] = never
 	}
-	if never || s.random.IntN(8) != 0 {
+	if never || s.random.IntN(s.odds) != 0 {
 		return false
 	}
 	s.spend(what)
@@ -229,8 +235,7 @@ func (s *simulation) rarely() {
 }
 
 func (s *simulation) pause() {
-	pauses := []time.Duration{time.Second, 3 * time.Second, 16 * time.Second, 46 * time.Second, 125 * time.Second}
-	d := pauses[s.random.IntN(len(pauses))]
+	d := s.pauses[s.random.IntN(len(s.pauses))]
 	s.tell("%v pass", d)
 	for _, t := range s.parked() {
 		if d >= s.budget.LockTTL {
@@ -335,37 +340,6 @@ func (s *simulation) report(generation uint64) {
 	s.tell("generation %d is refused", generation)
 	s.owed = max(s.owed, generation)
 	s.reports = append(s.reports, s.world.report(generation))
-}
-
-// reportMore is what services report later: the bearer that is served, by number or
-// by its fingerprint, refused or about to end; or one that was replaced long ago.
-func (s *simulation) reportMore() {
-	l := s.link()
-	if s.left == 0 || l.Fingerprint == "" {
-		return // nobody has a bearer of this generation
-	}
-	s.left--
-	d := events.TokenExpired{Address: theLink, Generation: l.Generation, Reason: events.ReasonUnauthorized}
-	switch s.random.IntN(6) {
-	case 0, 1:
-		d.Generation, d.Fingerprint = 0, l.Fingerprint
-	case 2:
-		d.Reason = events.ReasonExpiring
-	case 3:
-		d.Generation = 1 + s.random.Uint64N(l.Generation)
-	}
-	if d.Reason == events.ReasonUnauthorized && (d.Generation == l.Generation || d.Generation == 0) {
-		s.owed = l.Generation
-	}
-	s.tell("reported: generation %d of %d, %s", d.Generation, l.Generation, d.Reason)
-	s.reports = append(s.reports, s.reportFor(d))
-}
-
-// publishAgain: the broker drops duplicates for a while only.
-func (s *simulation) publishAgain() {
-	m := s.reports[s.random.IntN(len(s.reports))]
-	s.tell("message %d is published again", m.Sequence)
-	s.broker.add(m.Stream, m.Subject, m.Header, m.Data)
 }
 
 // loseInput takes inputs away that nobody holds: their stream was purged.

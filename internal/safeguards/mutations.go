@@ -110,8 +110,8 @@ var ofRefresh = []mutation{
 	},
 	{
 		name: "the spool file stays until the outbox is confirmed", model: "W_SPOOLEARLY", file: "handlers/save.go",
-		from: "	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
-		to:   "	_ = h.Spool.Remove(s.Attempt)\n	if err := h.fin.finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
+		from: "	if err := s.ahead.over(h.fin).finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
+		to:   "	_ = h.Spool.Remove(s.Attempt)\n	if err := s.ahead.over(h.fin).finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
 		pkg:  handlersPkg, test: "TestAnUncertainVerdictThenTheLateCommitAndACrashBeforeItsOutbox",
 	},
 	{

@@ -1,0 +1,82 @@
+package handlers_test
+
+import (
+	"fmt"
+
+	"github.com/regrant/regrant/events"
+)
+
+// reportMore is what services report later: the bearer that is served, by number or
+// by its fingerprint, refused or about to end; or one that was replaced long ago.
+func (s *simulation) reportMore() {
+	l := s.link()
+	if s.left == 0 || l.Fingerprint == "" {
+		return // nobody has a bearer of this generation
+	}
+	s.left--
+	d := events.TokenExpired{Address: theLink, Generation: l.Generation, Reason: events.ReasonUnauthorized}
+	switch s.random.IntN(6) {
+	case 0, 1:
+		d.Generation, d.Fingerprint = 0, l.Fingerprint
+	case 2:
+		d.Reason = events.ReasonExpiring
+	case 3:
+		d.Generation = 1 + s.random.Uint64N(l.Generation)
+	}
+	if d.Reason == events.ReasonUnauthorized && (d.Generation == l.Generation || d.Generation == 0) {
+		s.owed = l.Generation
+	}
+	s.tell("reported: generation %d of %d, %s", d.Generation, l.Generation, d.Reason)
+	s.reports = append(s.reports, s.reportFor(d))
+}
+
+// publishAgain: the broker drops duplicates for a while only.
+func (s *simulation) publishAgain() {
+	m := s.reports[s.random.IntN(len(s.reports))]
+	s.tell("message %d is published again", m.Sequence)
+	s.broker.add(m.Stream, m.Subject, m.Header, m.Data)
+}
+
+// gossip lets more be heard, and what was heard before.
+func (s *simulation) gossip() {
+	s.left = s.random.IntN(6)
+	often := []int{0, 0, 1, 3}
+	for _, do := range []func(){s.reportMore, s.reportEarly, s.replay, s.loseTimer} {
+		s.doings = append(s.doings, doing{often[s.random.IntN(len(often))], do})
+	}
+}
+
+// reportEarly is a mistake: nobody has that generation yet.
+func (s *simulation) reportEarly() {
+	l := s.link()
+	if s.left == 0 || l.Fingerprint == "" {
+		return
+	}
+	s.left--
+	s.tell("reported by mistake: generation %d of %d", l.Generation+1, l.Generation)
+	s.overhear(s.world.report(l.Generation + 1))
+}
+
+// replay publishes an old input as an operator does.
+func (s *simulation) replay() {
+	all := append(s.reports[:len(s.reports):len(s.reports)], s.hearsay...)
+	m := all[s.random.IntN(len(all))]
+	if s.left == 0 || !m.acked {
+		return
+	}
+	s.left--
+	again, err := events.Subjects{}.Replay(events.Original{
+		Subject: m.Subject, Header: m.Header, Data: m.Data, Sequence: m.Sequence, StoredAt: m.StoredAt,
+	}, fmt.Sprint("run-", len(s.broker.messages)))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.tell("message %d is replayed", m.Sequence)
+	s.overhear(s.broker.add(m.Stream, again.Subject, again.Header, again.Data))
+}
+
+// overhear: nobody's duty is to rest on the message.
+func (s *simulation) overhear(m *message) {
+	m.hearsay = true
+	s.hearsay = append(s.hearsay, m)
+}

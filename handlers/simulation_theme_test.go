@@ -1,0 +1,39 @@
+package handlers_test
+
+import (
+	"time"
+)
+
+// theme says what a run is about. The runs of most seeds are about anything; others are
+// narrow: few kinds of fault, which strike often, few lengths of pause, and some of what
+// may happen much more often than the rest. What a run of anything meets once in a million
+// steps, one of the right theme meets in some thousands.
+type theme struct {
+	// kinds: one of so many kinds of fault strikes. odds: one in so many times.
+	kinds, odds int
+	pauses      []time.Duration
+}
+
+var anything = theme{
+	kinds: 2, odds: 8,
+	pauses: []time.Duration{time.Second, 3 * time.Second, 16 * time.Second, 46 * time.Second, 125 * time.Second},
+}
+
+// themed are half of the seeds of refreshes and of chains.
+func themed(seed uint64) bool { return seed/8%2 == 1 }
+
+// narrow draws the theme of a run, whose doings are known.
+func (s *simulation) narrow() {
+	s.kinds, s.odds = 2<<s.random.IntN(3), 1<<s.random.IntN(4)
+	s.faults = 1 + s.random.IntN(6)
+	all := s.pauses
+	s.pauses = nil
+	for range 2 {
+		s.pauses = append(s.pauses, all[s.random.IntN(len(all))])
+	}
+	for i := range s.doings {
+		if i > 0 { // nothing comes of a run in which nobody goes on
+			s.doings[i].weight *= []int{0, 1, 1, 2, 5}[s.random.IntN(5)]
+		}
+	}
+}
