@@ -46,6 +46,7 @@ type Store interface {
 // Scanner walks the flows of a store.
 type Scanner interface {
 	// List calls yield with every flow that is kept, as it stands where writes are
-	// decided, in no order, until yield returns false.
+	// decided, in no order, until yield returns false. It passes over flows that cannot be
+	// read, and ends with an ErrRecord then.
 	List(ctx context.Context, yield func(Stored) bool) error
 }

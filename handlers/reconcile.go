@@ -53,6 +53,10 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 		await(ctx, nil, r.rest(r.h.Clock().Sub(began)))
 		return ctx.Err() == nil
 	})
+	if passed := (*links.Unreadable)(nil); errors.As(err, &passed) { // they keep no other from being settled
+		r.h.Log.Error("a scan passed over records", "records", passed.Count, "err", passed)
+		seen.unreadable, err = passed.Count, nil
+	}
 	if err := errors.Join(err, ctx.Err()); err != nil {
 		return err
 	}

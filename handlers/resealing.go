@@ -64,7 +64,8 @@ type Resealed struct {
 const busyRounds = 3
 
 // Survey counts the sealed values of all records by key. exact reads each record where
-// writes are decided, for a decision that cannot be taken back.
+// writes are decided, for a decision that cannot be taken back. Records that cannot be
+// read are missing from it: then it ends with a *links.Unreadable.
 func (r *Resealer) Survey(ctx context.Context, exact bool, seen func()) (Survey, error) {
 	s := Survey{Values: KeyCount{}}
 	var failed error
@@ -77,14 +78,14 @@ func (r *Resealer) Survey(ctx context.Context, exact bool, seen func()) (Survey,
 		return true
 	}
 	err := r.Scanner.List(ctx, events.Address{}, func(found links.Stored) bool { return each(r.surveyLink(ctx, &s, found, exact)) })
-	if err = errors.Join(err, failed); err != nil {
-		return s, err
+	if passed := (*links.Unreadable)(nil); failed != nil || err != nil && !errors.As(err, &passed) {
+		return s, errors.Join(err, failed)
 	}
-	err = r.Flows.List(ctx, func(found consents.Stored) bool {
+	inFlows := r.Flows.List(ctx, func(found consents.Stored) bool {
 		s.flow(found.Flow, r.Keys.Primary())
 		return each(nil)
 	})
-	return s, errors.Join(err, failed)
+	return s, errors.Join(err, inFlows, failed)
 }
 
 func (r *Resealer) surveyLink(ctx context.Context, s *Survey, found links.Stored, exact bool) (err error) {

@@ -52,7 +52,8 @@ type RestoredLink struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// Links lists the links that there are to see to.
+// Links lists the links that there are to see to; it ends with a *links.Unreadable where
+// those are not all.
 func (r *Restorer) Links(ctx context.Context, filter events.Address) (all []events.Address, err error) {
 	err = r.Scanner.List(ctx, filter, func(s links.Stored) bool {
 		all = append(all, s.Link.Address)
@@ -62,7 +63,7 @@ func (r *Restorer) Links(ctx context.Context, filter events.Address) (all []even
 }
 
 // Each judges the links, writes what is to be written unless dry, and tells of each. A
-// link whose tokens do not open is told with its problem, and holds up no other.
+// link that cannot be read or opened is told with its problem, and holds up no other.
 func (r *Restorer) Each(ctx context.Context, all []events.Address, dry bool, tell func(RestoredLink)) error {
 	for _, a := range all {
 		next, fate, err := r.one(ctx, a, dry)
@@ -70,7 +71,7 @@ func (r *Restorer) Each(ctx context.Context, all []events.Address, dry bool, tel
 		switch {
 		case errors.Is(err, links.ErrNotFound):
 			continue
-		case errors.Is(err, seal.ErrNotOpened):
+		case errors.Is(err, seal.ErrNotOpened), errors.Is(err, links.ErrRecord):
 			told.Problem = err.Error()
 		case err != nil:
 			return err

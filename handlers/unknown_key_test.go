@@ -172,7 +172,7 @@ func TestAnAnswerThatIsNowhereElseWaitsForTheKey(t *testing.T) {
 	})
 }
 
-// counted is a counter without labels.
+// counted is a counter or a gauge without labels.
 func counted(t *testing.T, counts prometheus.Gatherer, name string) float64 {
 	t.Helper()
 	families, err := counts.Gather()
@@ -181,7 +181,8 @@ func counted(t *testing.T, counts prometheus.Gatherer, name string) float64 {
 	}
 	for _, f := range families {
 		if f.GetName() == name {
-			return f.GetMetric()[0].GetCounter().GetValue()
+			m := f.GetMetric()[0]
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue() // one of them is nil, which is 0
 		}
 	}
 	t.Fatalf("there is no %s", name)

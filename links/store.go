@@ -3,6 +3,7 @@ package links
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -19,6 +20,34 @@ var (
 	// ErrUnknown: the store did not say whether the write took place. Read before you believe either.
 	ErrUnknown = errors.New("outcome of the write is unknown")
 )
+
+// Unreadable is what a list passed over: records of a newer version, or damaged ones.
+type Unreadable struct {
+	Count int
+	// First is why one of them cannot be read, and says which.
+	First error
+}
+
+// Note counts the record under a key.
+func (u *Unreadable) Note(key string, err error) {
+	if u.Count++; u.Count == 1 {
+		u.First = fmt.Errorf("%s: %w", key, err)
+	}
+}
+
+// Err is nil if every record could be read. u may be nil.
+func (u *Unreadable) Err() error {
+	if u == nil || u.Count == 0 {
+		return nil
+	}
+	return u
+}
+
+func (u *Unreadable) Error() string {
+	return fmt.Sprintf("%d records cannot be read by this version, among them %v; run the version that wrote them, or restore them", u.Count, u.First)
+}
+
+func (u *Unreadable) Unwrap() error { return u.First }
 
 // Stored is a link at a revision of its store.
 type Stored struct {
@@ -49,7 +78,9 @@ type Store interface {
 // Scanner walks the links of a store.
 type Scanner interface {
 	// List calls yield with every link whose address matches the filter (empty fields
-	// match all), in no order, until yield returns false.
+	// match all), in no order, until yield returns false. Records that cannot be read are
+	// passed over, and hide no other: a list that is otherwise complete ends with an
+	// *Unreadable, which is an ErrRecord.
 	List(ctx context.Context, filter events.Address, yield func(Stored) bool) error
 	// Watch calls changed with every link that is written from now on, until ctx ends.
 	// It returns when the watch is in place.

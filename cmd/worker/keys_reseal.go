@@ -9,6 +9,7 @@ import (
 	"github.com/regrant/regrant/handlers"
 	"github.com/regrant/regrant/internal/cli"
 	"github.com/regrant/regrant/internal/worker"
+	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/spool"
 )
 
@@ -38,9 +39,11 @@ func (r *keysResealCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	defer func() { err = errors.Join(err, v.Close(ctx)) }()
 	found, err := v.survey(ctx, c, r.Rate, false)
-	if err != nil {
+	passed := (*links.Unreadable)(nil) // the others need not wait for it
+	if err != nil && !errors.As(err, &passed) {
 		return err
 	}
+	defer func() { err = errors.Join(err, passed.Err()) }()
 	out := resealed{Key: v.keys.Primary(), Before: found.Values, Left: found.Left(), DryRun: r.DryRun}
 	if !r.DryRun {
 		if out.Resealed, err = r.reseal(ctx, c, v, found); err != nil {

@@ -50,19 +50,20 @@ func (l *listCmd) each(ctx context.Context, c *cli.Common, cell *cell, yield fun
 	if err != nil {
 		return err
 	}
+	var passed links.Unreadable
 	for _, a := range found {
 		s, err := cell.store.Get(ctx, a)
-		if errors.Is(err, links.ErrNotFound) {
-			continue // indexed before its record was made
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, links.ErrNotFound): // indexed before its record was made
+		case errors.Is(err, links.ErrRecord):
+			passed.Note(a.String(), err)
+		case err != nil:
 			return err
-		}
-		if s.Link.User == l.User && !yield(s) {
+		case s.Link.User == l.User && !yield(s):
 			return nil
 		}
 	}
-	return nil
+	return passed.Err()
 }
 
 // ofUser finds a user's links without reading anybody else's.

@@ -132,15 +132,21 @@ func flowChange(flow consents.Flow, revision uint64) (change, error) {
 // List yields the flows that existed when it was called, each as the stream's leader
 // has it when its turn comes.
 func (f *Flows) List(ctx context.Context, yield func(consents.Stored) bool) error {
+	var passed links.Unreadable
 	err := f.bucket.walk(ctx, "", func(key string, _ entry) (bool, error) {
 		now, err := f.Get(ctx, key)
-		if errors.Is(err, links.ErrNotFound) { // it has ended
+		switch {
+		case errors.Is(err, links.ErrNotFound): // it has ended
+			return true, nil
+		case errors.Is(err, consents.ErrRecord):
+			passed.Note(key, err)
 			return true, nil
 		}
-		return err == nil && yield(now), err
+		if err != nil || !yield(now) {
+			passed = links.Unreadable{}
+			return false, err
+		}
+		return true, nil
 	})
-	if err != nil {
-		return fmt.Errorf("list consent flows: %w", err)
-	}
-	return ctx.Err()
+	return listed(ctx, "consent flows", err, &passed)
 }

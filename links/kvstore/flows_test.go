@@ -171,8 +171,16 @@ func TestFlowsOfANewerLayoutAreRefused(t *testing.T) {
 	if _, err := s.bucket.kv.Put(t.Context(), consents.Key("state"), []byte(`{"v":99}`)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := s.Create(t.Context(), linkstest.SampleFlow("another state")); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := s.Get(t.Context(), consents.Key("state")); !errors.Is(err, consents.ErrRecord) {
 		t.Errorf("Get: %v, want ErrRecord", err)
+	}
+	passed, listed := (*links.Unreadable)(nil), 0
+	err := s.List(t.Context(), func(consents.Stored) bool { listed++; return true })
+	if !errors.As(err, &passed) || passed.Count != 1 || !errors.Is(err, consents.ErrRecord) || listed != 1 {
+		t.Errorf("List: %d flows and %v, want the other flow and ErrRecord", listed, err)
 	}
 }
 

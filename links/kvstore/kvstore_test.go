@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -132,18 +133,40 @@ func TestLatestAsksTheLeader(t *testing.T) {
 	}
 }
 
+// They hide no other: a scan that ended at one would find nothing behind it, ever.
 func TestRecordsOfANewerLayoutAreRefused(t *testing.T) {
 	js := connect(t, testenv.NATS(t))
 	provision(t, js, names)
 	s := open(t, js, names)
-	if _, err := s.links.kv.Put(t.Context(), address.Token(), []byte(`{"v":99}`)); err != nil {
-		t.Fatal(err)
+	for _, id := range []string{"before", address.Link, "after"} {
+		l := linkstest.Sample(events.Address{Tenant: address.Tenant, Provider: address.Provider, Link: id})
+		if _, err := s.Create(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		if id != address.Link {
+			continue
+		}
+		if _, err := s.links.kv.Put(t.Context(), address.Token(), []byte(`{"v":99}`)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := s.Latest(t.Context(), address); !errors.Is(err, links.ErrRecord) {
 		t.Errorf("Latest: %v, want ErrRecord", err)
 	}
-	if err := s.List(t.Context(), events.Address{}, func(links.Stored) bool { return true }); !errors.Is(err, links.ErrRecord) {
-		t.Errorf("List: %v, want ErrRecord", err)
+	var found []string
+	err := s.List(t.Context(), events.Address{}, func(l links.Stored) bool {
+		found = append(found, l.Link.Address.Link)
+		return true
+	})
+	passed := (*links.Unreadable)(nil)
+	if !errors.As(err, &passed) || passed.Count != 1 || !errors.Is(err, links.ErrRecord) || !strings.Contains(err.Error(), address.Token()) {
+		t.Errorf("List: %v, want one ErrRecord of %s", err, address)
+	}
+	if want := []string{"before", "after"}; !slices.Equal(found, want) {
+		t.Errorf("List has %q, want %q", found, want)
+	}
+	if err := s.List(t.Context(), events.Address{}, func(l links.Stored) bool { return l.Link.Address.Link != "after" }); err != nil {
+		t.Errorf("who has heard enough was told: %v", err)
 	}
 }
 

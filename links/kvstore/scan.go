@@ -33,15 +33,26 @@ func (s *Store) List(ctx context.Context, filter events.Address, yield func(link
 			return fmt.Errorf("list links: %w", err)
 		}
 	}
+	var passed links.Unreadable
 	err := s.links.walk(ctx, keys, func(key string, e entry) (bool, error) {
 		v, err := e.link()
 		if err != nil {
-			return false, fmt.Errorf("%s: %w", key, err)
+			passed.Note(key, err)
+			return true, nil
 		}
-		return yield(v), nil
+		if !yield(v) {
+			passed = links.Unreadable{} // nobody asked for all
+			return false, nil
+		}
+		return true, nil
 	})
-	if err != nil {
-		return fmt.Errorf("list links: %w", err)
+	return listed(ctx, "links", err, &passed)
+}
+
+// listed is how a list ended. What ended it early counts more than what it passed over.
+func listed(ctx context.Context, what string, err error, passed *links.Unreadable) error {
+	if err = cmp.Or(err, ctx.Err(), passed.Err()); err != nil {
+		return fmt.Errorf("list %s: %w", what, err)
 	}
-	return ctx.Err()
+	return nil
 }

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -12,19 +13,21 @@ import (
 
 // List yields the links as they were when List was called. yield may use the store.
 func (s *Store) List(ctx context.Context, filter events.Address, yield func(links.Stored) bool) error {
+	var passed links.Unreadable
 	for _, r := range s.matching(filter) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		stored, err := r.decode()
 		if err != nil {
-			return err
+			passed.Note("a record", err)
+			continue
 		}
 		if !yield(stored) {
 			return nil
 		}
 	}
-	return ctx.Err()
+	return cmp.Or(ctx.Err(), passed.Err())
 }
 
 func (s *Store) matching(filter events.Address) []record {
