@@ -19,8 +19,8 @@ type Config struct {
 	Dir string
 	// Links of the large population and of the small one; zero: 1,000,000 and 1,000.
 	Links, Few int
-	// Samples is how many refreshes of each are timed one by one; zero: 300. Twice as many
-	// are then reported at once. No link is refreshed twice.
+	// Samples is how many refreshes of each are timed one by one; zero: 300. Two thirds as
+	// many are then reported at once, and a third is timed before. No link is refreshed twice.
 	Samples int
 	// WholeScan waits for the end of the reconciler's first scan, which takes its time on
 	// purpose: a quarter of an hour and more.
@@ -43,7 +43,9 @@ type Result struct {
 	Ready, ReadyFew time.Duration
 	// ListUser is one run of `worker links list --user`, Doctor one of `worker doctor`.
 	ListUser, Doctor time.Duration
-	// Scanning holds the refreshes while the first scan is under way, Quiet those after it.
+	// Cold holds the first refreshes after the start of the servers, without bursts;
+	// Scanning those while the first scan is under way, Quiet those after it.
+	Cold     Compared  `json:"cold"`
 	Scanning Compared  `json:"scanning"`
 	Quiet    *Compared `json:"quiet,omitempty"`
 	// Worker is the memory of the worker, Server that of the NATS server, at the end.
@@ -103,6 +105,13 @@ func (c Config) fill(ctx context.Context, few, many *population, r *Result) (err
 
 // refreshes compares while the scan goes on and, where that is wanted, after it.
 func (c Config) refreshes(ctx context.Context, few, many *population, r *Result) (err error) {
+	if r.Cold, err = oneByOne(ctx, c.Samples/3, few, many); err != nil {
+		return err
+	}
+	c.say("the first after the start: p50 %.2f ms against %.2f", ms(r.Cold.Many.P50), ms(r.Cold.Few.P50))
+	if err := c.warm(ctx, many); err != nil {
+		return err
+	}
 	if r.Scanning, err = c.compare(ctx, few, many); err != nil {
 		return err
 	}
