@@ -136,7 +136,8 @@ type message struct {
 	held      []*process // who got a delivery that is not settled
 	acked     bool
 	notBefore time.Time
-	hearsay   bool          // a replay or a mistake: it may be settled without effect
+	hearsay   bool // a replay or a mistake: it may be settled without effect
+	replay    bool
 	last      inbox.Verdict // of the delivery that was settled last, as long as it was not acked
 }
 

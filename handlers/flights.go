@@ -18,7 +18,8 @@ type flight struct {
 }
 
 // carries says whether the flight's own message has the same duty as a report. One
-// without a reason carries nobody else's: a replay's, or that of another input.
+// without a reason carries nobody else's: a replay's, that of another input, or one that
+// may end as a dead letter.
 func (f *flight) carries(generation uint64, fingerprint string, reason events.Reason) bool {
 	if f.reason == "" || f.reason != reason {
 		return false
@@ -62,6 +63,14 @@ func (f *flights) collapses(a events.Address, generation uint64, fingerprint str
 	defer f.mu.Unlock()
 	under, ok := f.of[a]
 	return ok && delivered == 1 && under.carries(generation, fingerprint, reason)
+}
+
+// withdraw lets no more reports collapse into a flight, which may yet turn out to be
+// about what is not there.
+func (f *flights) withdraw(mine *flight) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	mine.reason = ""
 }
 
 // busy says whether the link has a flight.

@@ -244,6 +244,7 @@ func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdic
 	}
 	stored, err := get(ctx, j.addr)
 	if errors.Is(err, links.ErrNotFound) && !j.fresh {
+		h.flights.withdraw(j.flight) // as in future
 		stored, err = h.Store.Latest(ctx, j.addr)
 	}
 	switch {
@@ -267,6 +268,7 @@ func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdic
 // follower may have answered. Asked where writes are decided, it is an error of
 // the reporter, and for good.
 func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
+	h.flights.withdraw(j.flight) // before the read: whoever reports that generation later must not rest on this
 	latest, err := h.Store.Latest(ctx, j.addr)
 	switch {
 	case err != nil:

@@ -261,3 +261,20 @@ func (w *world) forAWhile(t *task, d time.Duration) {
 		t.advance()
 	}
 }
+
+func TestAReportDoesNotCollapseIntoAMistake(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		a, b, early := w.process("a"), w.process("b"), w.report(2)
+		slow := a.take(early).until("release") // there is no generation 2, it read
+		wantDone(t, b.take(w.report(1)).end())
+		live := w.report(2)
+		if task := a.take(live); task != nil {
+			task.end()
+		}
+		if v := slow.end(); v.Kind != inbox.KindDead {
+			t.Errorf("a generation that was not there: %+v", v)
+		}
+		w.rest(a, b)
+		w.wantLink(links.Active, 3)
+	})
+}

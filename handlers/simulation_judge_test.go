@@ -57,7 +57,7 @@ func (w *world) timerSoon() bool {
 // another message's or a timer's.
 func (w *world) answered401(generation uint64, unread bool) bool {
 	for _, m := range w.broker.messages {
-		if g, _ := events.GenerationOf(m.Header); !m.acked && !m.hearsay && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
+		if g, _ := events.GenerationOf(m.Header); !m.acked && !m.replay && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
 			return true
 		}
 	}

@@ -39,32 +39,37 @@ func (s *simulation) publishAgain() {
 
 // gossip lets more be heard, and what was heard before.
 func (s *simulation) gossip() {
-	s.left = s.random.IntN(6)
-	often := []int{0, 0, 1, 3}
-	for _, do := range []func(){s.reportMore, s.reportEarly, s.replay, s.loseTimer} {
-		s.doings = append(s.doings, doing{often[s.random.IntN(len(often))], do})
+	s.left, s.mistakes, s.replays = s.random.IntN(6), s.random.IntN(3), s.random.IntN(6)
+	for _, do := range []func(){s.reportMore, s.reportNew, s.reportEarly, s.replay, s.loseTimer} {
+		s.doings = append(s.doings, doing{[]int{0, 1, 3, 9}[s.random.IntN(4)], do})
+	}
+}
+
+// reportNew is a service's that finds what it was just served refused.
+func (s *simulation) reportNew() {
+	if l := s.link(); s.left > 0 && l.Generation > s.owed && l.Fingerprint != "" {
+		s.left--
+		s.report(l.Generation)
 	}
 }
 
 // reportEarly is a mistake: nobody has that generation yet.
 func (s *simulation) reportEarly() {
-	l := s.link()
-	if s.left == 0 || l.Fingerprint == "" {
-		return
+	if l := s.link(); s.mistakes > 0 && l.Fingerprint != "" {
+		s.mistakes--
+		s.tell("reported by mistake: generation %d of %d", l.Generation+1, l.Generation)
+		s.overhear(s.world.report(l.Generation + 1))
 	}
-	s.left--
-	s.tell("reported by mistake: generation %d of %d", l.Generation+1, l.Generation)
-	s.overhear(s.world.report(l.Generation + 1))
 }
 
 // replay publishes an old input as an operator does.
 func (s *simulation) replay() {
 	all := append(s.reports[:len(s.reports):len(s.reports)], s.hearsay...)
 	m := all[s.random.IntN(len(all))]
-	if s.left == 0 || !m.acked {
+	if s.replays == 0 || !m.acked {
 		return
 	}
-	s.left--
+	s.replays--
 	again, err := events.Subjects{}.Replay(events.Original{
 		Subject: m.Subject, Header: m.Header, Data: m.Data, Sequence: m.Sequence, StoredAt: m.StoredAt,
 	}, fmt.Sprint("run-", len(s.broker.messages)))
@@ -72,10 +77,12 @@ func (s *simulation) replay() {
 		s.t.Fatal(err)
 	}
 	s.tell("message %d is replayed", m.Sequence)
-	s.overhear(s.broker.add(m.Stream, again.Subject, again.Header, again.Data))
+	heard := s.broker.add(m.Stream, again.Subject, again.Header, again.Data)
+	heard.replay = true // nobody's duty is to rest on it
+	s.overhear(heard)
 }
 
-// overhear: nobody's duty is to rest on the message.
+// overhear keeps a message that may be settled without effect.
 func (s *simulation) overhear(m *message) {
 	m.hearsay = true
 	s.hearsay = append(s.hearsay, m)

@@ -79,6 +79,8 @@ type simulation struct {
 	hearsay []*message // inputs of the past that were published again, and reports that were mistakes
 	doings  []doing
 	left    int // reports that may still be made
+	// mistakes and replays that may still be made.
+	mistakes, replays int
 	// unfinished: what began without a message, or lost it, may have been cut short. Only
 	// the reconciler finds that.
 	unfinished bool
@@ -258,7 +260,11 @@ func (s *simulation) parked() (out []*task) {
 
 func (s *simulation) goOn() {
 	free := slices.DeleteFunc(s.parked(), func(t *task) bool { return t.still })
-	if len(free) > 0 {
+	switch {
+	case len(free) == 0:
+	case s.turns > 0 && slices.Contains(free, s.current) && s.random.IntN(s.turns) > 0:
+		s.goes(s.current)
+	default:
 		s.goes(free[s.random.IntN(len(free))])
 	}
 }

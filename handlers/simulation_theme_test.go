@@ -5,13 +5,16 @@ import (
 )
 
 // theme says what a run is about. The runs of most seeds are about anything; others are
-// narrow: few kinds of fault, which strike often, few lengths of pause, and some of what
-// may happen much more often than the rest. What a run of anything meets once in a million
-// steps, one of the right theme meets in some thousands.
+// narrow: few kinds of fault, which strike often, few lengths of pause, one worker alone, or
+// one that goes on for long, and some of what may happen much more often than the rest.
+// What a run of anything meets once in a million steps, one of the right theme meets in
+// some thousands.
 type theme struct {
 	// kinds: one of so many kinds of fault strikes. odds: one in so many times.
 	kinds, odds int
 	pauses      []time.Duration
+	// turns: whoever went on goes on again, but for one in so many times. 0: anybody may.
+	turns int
 }
 
 var anything = theme{
@@ -26,6 +29,10 @@ func themed(seed uint64) bool { return seed/8%2 == 1 }
 func (s *simulation) narrow() {
 	s.kinds, s.odds = 2<<s.random.IntN(3), 1<<s.random.IntN(4)
 	s.faults = 1 + s.random.IntN(6)
+	s.turns = []int{0, 4, 16}[s.random.IntN(3)]
+	if s.random.IntN(3) == 0 {
+		s.leaveOne()
+	}
 	all := s.pauses
 	s.pauses = nil
 	for range 2 {
@@ -36,4 +43,12 @@ func (s *simulation) narrow() {
 			s.doings[i].weight *= []int{0, 1, 1, 2, 5}[s.random.IntN(5)]
 		}
 	}
+}
+
+// leaveOne takes all workers but one out of the run, before they have done anything.
+func (s *simulation) leaveOne() {
+	for _, p := range s.processes[1:] {
+		p.crash()
+	}
+	s.processes = s.processes[:1]
 }

@@ -109,6 +109,11 @@ var ofRefresh = []mutation{
 		pkg: handlersPkg, test: "TestALiveReportDoesNotCollapseIntoAReplay",
 	},
 	{
+		name: "no report collapses into a mistake", file: "handlers/run.go",
+		from: "	h.flights.withdraw(j.flight) // before the read", to: "	// before the read",
+		pkg: handlersPkg, test: "TestAReportDoesNotCollapseIntoAMistake",
+	},
+	{
 		name: "the spool file stays until the outbox is confirmed", model: "W_SPOOLEARLY", file: "handlers/save.go",
 		from: "	if err := s.ahead.over(h.fin).finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
 		to:   "	_ = h.Spool.Remove(s.Attempt)\n	if err := s.ahead.over(h.fin).finish(ctx, l, was.EventNumber+1, false); err != nil {\n",
