@@ -16,7 +16,7 @@ import (
 // repeated message id.
 const (
 	keepInputs  = 30 * 24 * time.Hour
-	keepOutputs = 30 * 24 * time.Hour
+	keepOutputs = 30 * 24 * time.Hour // longer than an outbox rests: handlers.OutboxRest
 	keepDead    = 90 * 24 * time.Hour
 	keepAudit   = 400 * 24 * time.Hour // a year, and time to look at it
 	// dedupInputs is short: a report that comes after the refresh it asked for

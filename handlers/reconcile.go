@@ -45,7 +45,7 @@ func (r *Reconciler) Scan(ctx context.Context, full bool) error {
 		began := r.h.Clock()
 		seen.see(s.Link, began.Add(-r.h.Budget.Recovery))
 		if full || !s.StoredAt.Before(r.watermark) {
-			if !r.settle(ctx, s) {
+			if !r.settle(ctx, s, start) {
 				seen.open[s.Link.Provider]++
 				open = oldest(open, s.StoredAt)
 			}
@@ -96,8 +96,13 @@ func oldest(a, b time.Time) time.Time {
 // Open says that the last scan left something unsettled: scan again after a patience.
 func (r *Reconciler) Open() bool { return r.open }
 
+// OutboxRest is how long a link's last events stay in its record when nobody writes it.
+// It is well before the stream forgets them: whoever looks there for what was announced,
+// and finds nothing, announces it again.
+const OutboxRest = 10 * 24 * time.Hour
+
 // settle brings one record up to date, and says whether nothing is left open.
-func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
+func (r *Reconciler) settle(ctx context.Context, s links.Stored, now time.Time) bool {
 	l := s.Link
 	if _, ok := r.h.Providers[l.Provider]; !ok {
 		return true
@@ -115,6 +120,10 @@ func (r *Reconciler) settle(ctx context.Context, s links.Stored) bool {
 	if err := r.h.fin.finish(ctx, l, everythingMayBeStored, true); err != nil {
 		r.h.logger(l.Address).Warn("reconciling failed; the next scan tries again", "err", err)
 		return false
+	}
+	if len(l.Outbox) > 0 && now.Sub(s.StoredAt) >= OutboxRest {
+		_, err := r.h.Store.Update(ctx, l.Settled(l.EventNumber), s.Revision) // all of it was just found in the stream
+		return err == nil || errors.Is(err, links.ErrConflict)
 	}
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -34,6 +35,29 @@ func TestAScanPassesOverWhatItCannotRead(t *testing.T) {
 			t.Errorf("%v records are told as unreadable, want 2", n)
 		}
 		w.wantLink(links.Active, 2)
+	})
+}
+
+// A link that nobody writes for longer than the stream keeps its events announces none
+// of them twice: who finds nothing in the stream must take it for not announced.
+func TestAnIdleLinkAnnouncesNothingAgain(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		wantDone(t, w.process("a").take(w.report(1)).end())
+		w.put(func(l *links.Link) { l.Due, l.DueFor = time.Time{}, "" }) // nothing is due, ever
+		if len(w.broker.stored) == 0 {
+			t.Fatal("nothing was announced")
+		}
+		scanned := func(name string) {
+			p := w.process(name) // which remembers nothing
+			p.start(nil, func(ctx context.Context) { _ = p.h.NewReconciler(w.store.Store, 0).Scan(ctx, true) }).end()
+		}
+		w.sleep(handlers.OutboxRest)
+		scanned("b")
+		w.broker.stored = nil // the stream has forgotten
+		scanned("c")
+		if n := len(w.broker.stored); n != 0 {
+			t.Errorf("%d events were announced again", n)
+		}
 	})
 }
 

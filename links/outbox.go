@@ -40,7 +40,7 @@ func (l Link) announce(o Origin, now time.Time, d events.Data) Link {
 }
 
 // Settled drops the entries that are known to be stored. The next write takes
-// them out of the record; no write is made for that alone.
+// them out of the record; none is made for that alone but where a link rests for long.
 func (l Link) Settled(stored uint64) Link {
 	if len(l.Outbox) == 0 || l.Outbox[0].Number > stored {
 		return l
