@@ -29,6 +29,7 @@ var sentences = map[string]string{
 	"session_may_be_back":         "the user's session may be back: its credentials would be asked for and presented",
 	"ambiguous_again":             "an attempt's outcome is unknown once more: its repetition would be put on the timer",
 	"outcome_unknown":             "an attempt's outcome is unknown and may not be repeated: the link would be judged",
+	"store_clock_unknown":         "an attempt's outcome is unknown, and the store's clock, by which it would be judged, does not answer",
 	"answer_kept":                 "an answer was kept: it would take the place of the one that was lost",
 	"bearer_refused":              "the record would note that the bearer was refused",
 	"not_sent":                    "an attempt was never sent: it would be taken out",

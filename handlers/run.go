@@ -288,10 +288,13 @@ func (h *Handlers) askStore(ctx context.Context, j *job) {
 	}
 	now, err := h.StoreClock(ctx)
 	if err != nil {
-		h.logger(j.addr).Warn("the store's clock is not known; the replay window counts as over", "err", err)
+		h.logger(j.addr).Warn("the store's clock is not known; no unknown outcome is judged without it", "err", err)
 		return
 	}
 	j.storeNow = now
+	if j.storedAt.After(now) { // by the server that fired the timer; its clock and this one may differ
+		j.storeNow = j.storedAt
+	}
 }
 
 // await waits for a signal, at most d, and says whether it came.

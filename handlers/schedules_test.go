@@ -278,3 +278,29 @@ func TestAReportDoesNotCollapseIntoAMistake(t *testing.T) {
 		w.wantLink(links.Active, 3)
 	})
 }
+
+// TestAnUnknownOutcomeIsJudgedByTheStoresClock: b gives up what a has presented, and c
+// gets a timer of before. Whoever's clock is wrong, a's answer is waited for until its
+// deadline, and not longer.
+func TestAnUnknownOutcomeIsJudgedByTheStoresClock(t *testing.T) {
+	for name, skew := range map[string]struct{ writer, reader time.Duration }{
+		"the reader's is ahead": {0, time.Hour}, "the writer's is ahead": {time.Hour, 0}, "the writer's is behind": {-time.Hour, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, "forbidden", func(w *world) {
+				a, b, c, m := w.process("a"), w.skewed("b", skew.writer), w.skewed("c", skew.reader), w.report(1)
+				slow := a.take(m).until("answer")
+				w.giveUp(b, m)
+				wantDone(t, c.take(w.broker.add("REGRANT_TIMER", events.Subjects{}.Due(theLink), nil, nil)).end())
+				w.wantLink(links.Uncertain, 1)
+				if left := time.Until(w.link().AnswersUntil); left > w.budget.DeadlineOnce {
+					t.Errorf("an answer is waited for another %v", left)
+				}
+				slow.end()
+				w.rest(b, c)
+				w.wantLink(links.Active, 2)
+				w.wantEvents("token-rotated", "link-recovered")
+			})
+		})
+	}
+}

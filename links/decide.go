@@ -69,7 +69,8 @@ type View struct {
 	// See tells the standing of a listed attempt.
 	See func(attempt string) Sight
 	// StoreNow is the store's own clock, asked for only when Decide says AskStore;
-	// Asked with a zero StoreNow means that it did not answer.
+	// Asked with a zero StoreNow means that it did not answer. GiveUp and Mark judge
+	// unknown outcomes by it.
 	StoreNow time.Time
 	Asked    bool
 	// Held: so many grants of the app die at once that no verdict is taken on any.
@@ -306,7 +307,7 @@ func (l Link) decideRefreshing(t Trigger, v View) Decision {
 	case !asked:
 		return Decision{Action: AskStore}
 	case grant == "":
-		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
+		return v.judges(Decision{Action: GiveUp, Reason: "outcome_unknown"})
 	case len(l.Attempts) > 1 && l.DueFor != DueRepeat:
 		return Decision{Action: Postpone, Reason: "ambiguous_again"}
 	case l.DueFor == DueRepeat && !l.IsDue(v.Now):
@@ -364,13 +365,28 @@ func (l Link) decideUncertain(t Trigger, v View) Decision {
 	}
 	switch {
 	case t.unauthorized() && !l.Refused:
-		return Decision{Action: Mark, Reason: "bearer_refused"}
+		return v.judges(Decision{Action: Mark, Reason: "bearer_refused"})
 	case !due:
 		return Decision{Action: Finish, Reason: "uncertain"}
 	case l.Doomed != "":
 		return l.decideDoomed(v)
 	default:
-		return Decision{Action: GiveUp, Reason: "outcome_unknown"}
+		return v.judges(Decision{Action: GiveUp, Reason: "outcome_unknown"})
+	}
+}
+
+// judges lets a decision on an unknown outcome be taken with the store's clock alone.
+// Until when answers are waited for is written by one worker and read by another, and
+// neither knows how wrong the other's clock is: one that is ahead would ask the user
+// while the answer is on its way, or let everybody wait for minutes.
+func (v View) judges(d Decision) Decision {
+	switch {
+	case !v.Asked:
+		return Decision{Action: AskStore}
+	case v.StoreNow.IsZero():
+		return Decision{Action: Wait, After: v.Rules.RetryBase, Reason: "store_clock_unknown"}
+	default:
+		return d
 	}
 }
 

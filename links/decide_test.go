@@ -110,13 +110,13 @@ func TestDecide(t *testing.T) {
 
 // openDecisions is what an open presentation is worth: its standing against the
 // provider's replay rule. inside and outside are the window, by the store's
-// clock; unasked has not asked for that clock, unknown got no answer.
+// clock; unasked has not asked for that clock, unknown got no answer: no outcome is judged then.
 const openDecisions = `
-standing  forbidden  safe    grace/unasked  grace/inside  grace/outside  grace/unknown  until/unasked  until/inside  until/outside  until/unknown
-watched   wait       wait    wait           wait          wait           wait           wait           wait          wait           wait
-over      give_up    repeat  ask_store      repeat        give_up        give_up        ask_store      repeat        give_up        give_up
-closed    give_up    repeat  ask_store      repeat        give_up        give_up        ask_store      repeat        give_up        give_up
-unsent    clear      clear   clear          clear         clear          clear          clear          clear         clear          clear
+standing  forbidden/unasked  forbidden/outside  forbidden/unknown  safe    grace/unasked  grace/inside  grace/outside  grace/unknown  until/unasked  until/inside  until/outside  until/unknown
+watched   wait               wait               wait               wait    wait           wait          wait           wait           wait           wait          wait           wait
+over      ask_store          give_up            wait               repeat  ask_store      repeat        give_up        wait           ask_store      repeat        give_up        wait
+closed    ask_store          give_up            wait               repeat  ask_store      repeat        give_up        wait           ask_store      repeat        give_up        wait
+unsent    clear              clear              clear              clear   clear          clear         clear          clear          clear          clear         clear          clear
 `
 
 func TestDecideOpenPresentations(t *testing.T) {

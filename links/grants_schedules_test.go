@@ -263,7 +263,7 @@ func TestAWrongPasswordGivesAnUnknownOutcomeNoMoreTime(t *testing.T) {
 		id := fmt.Sprint("p-", shown)
 		l = l.Begin(links.Attempt{ID: id, At: v.Now, Grant: links.GrantPassword}, true, v.Rules)
 		l = l.Dead(id, links.ReasonGrantDead, origin, v.Now, v.Rules).GiveUp(v, origin)
-		v.Now = l.Due
+		v.Now, v.StoreNow = l.Due, l.Due
 	}
 	if shown > 2 {
 		t.Errorf("shown %d times, and the link is %s", shown, l.Status)

@@ -81,7 +81,7 @@ func TestADeadGrantFallsBackToTheNextAndThenToTheUser(t *testing.T) {
 }
 
 func later(v links.View, d time.Duration) links.View {
-	v.Now = v.Now.Add(d)
+	v.Now, v.StoreNow = v.Now.Add(d), v.StoreNow.Add(d)
 	return v
 }
 

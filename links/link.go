@@ -145,7 +145,7 @@ type Link struct {
 	Attempts []Attempt `json:"attempts,omitzero"`
 	// FirstIntentAt is the store's own time of this generation's first intent; zero means unknown.
 	FirstIntentAt time.Time `json:"first_intent_at,omitzero"`
-	// AnswersUntil: in Uncertain, until when an answer may still come.
+	// AnswersUntil: in Uncertain, until when an answer may still come, by the store's clock.
 	AnswersUntil time.Time `json:"answers_until,omitzero"`
 	// Failures counts presentations in a row that did not reach the provider or were put off by it.
 	Failures int `json:"failures,omitzero"`

@@ -230,7 +230,7 @@ func (l Link) GiveUp(v View, o Origin) Link {
 		l.AnswersUntil = l.answersUntil(v)
 	}
 	l.Status = Uncertain
-	return l.settleUncertain(v.Now, o)
+	return l.settleUncertain(v.StoreNow, o)
 }
 
 // Mark notes that the old bearer was refused while a timer or an unknown outcome
@@ -240,7 +240,7 @@ func (l Link) Mark(v View, o Origin) Link {
 	if l.Status != Uncertain || l.Doomed != "" {
 		return l
 	}
-	return l.settleUncertain(v.Now, o)
+	return l.settleUncertain(v.StoreNow, o)
 }
 
 func (l Link) settleUncertain(now time.Time, o Origin) Link {
@@ -270,14 +270,14 @@ func (l Link) verdictAt(now time.Time) (at time.Time, ever bool) {
 }
 
 // answersUntil is the moment after which no answer can come to any listed
-// attempt, as far as this process can know.
+// attempt, as far as this process can know, by the store's clock.
 func (l Link) answersUntil(v View) time.Time {
 	for _, a := range l.Attempts {
 		if s := v.See(a.ID).Standing; s != Closed && s != Unsent {
-			return v.Now.Add(v.Rules.Deadline)
+			return v.StoreNow.Add(v.Rules.Deadline)
 		}
 	}
-	return v.Now
+	return v.StoreNow
 }
 
 // MayTryLastChance says that a forbidden repeat has nothing left to lose: the

@@ -207,9 +207,9 @@ func TestVerdictTimeIsNotPutOff(t *testing.T) {
 	l.ExpiresAt, l.Refused = now, true
 	first := l.GiveUp(view(rules, links.Over), origin)
 	v := view(rules, links.Over)
-	v.Now = now.Add(14 * time.Second)
+	v.StoreNow = now.Add(14 * time.Second)
 	at(t, "Due after a second look", first.GiveUp(v, origin).Due, now.Add(15*time.Second))
-	v.Now = now.Add(15 * time.Second)
+	v.StoreNow = now.Add(15 * time.Second)
 	if got := first.GiveUp(v, origin); got.Status != links.ConsentRequired {
 		t.Errorf("%s when no answer can come any more", got.Status)
 	}
@@ -223,7 +223,7 @@ func TestMark(t *testing.T) {
 	}
 	at(t, "Due", got.Due, now.Add(15*time.Second)) // answers only
 	v := view(rules, links.Over)
-	v.Now = now.Add(time.Minute)
+	v.StoreNow = now.Add(time.Minute)
 	if late := l.Mark(v, origin); late.Status != links.ConsentRequired {
 		t.Errorf("%s after the bearer was refused and no answer can come", late.Status)
 	}

@@ -94,6 +94,11 @@ var ofRefresh = []mutation{
 		pkg: handlersPkg, test: "TestTheStoresClockMayAnswerLate",
 	},
 	{
+		name: "an unknown outcome is judged by the store's clock", file: "links/outcome.go",
+		from: "	l.Status = Uncertain\n	return l.settleUncertain(v.StoreNow, o)\n", to: "	l.Status = Uncertain\n	return l.settleUncertain(v.Now, o)\n",
+		pkg: handlersPkg, test: "TestAnUnknownOutcomeIsJudgedByTheStoresClock",
+	},
+	{
 		name: "no successor is handed out while a newer attempt may be unsent", file: "links/outcome.go",
 		from: "	case r.Replay == UntilSuccessorUsed && ", to: "	case false && r.Replay == UntilSuccessorUsed && ",
 		pkg: handlersPkg, test: "TestNoSuccessorIsHandedOutBeforeANewerAttemptIsSent",
