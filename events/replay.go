@@ -58,12 +58,15 @@ func (m Message) marked(sequence uint64, first time.Time, run string) {
 	m.Header[HeaderRun] = []string{run}
 }
 
-// Follow marks a message as part of the replay that led to it: what was asked for by a
-// message with this header, stored at this time, is no younger than that.
+// Follow marks a message as no younger than the one that led to it, which has this header
+// and was stored at this time; and as part of a replay where that one is.
 func (m Message) Follow(header map[string][]string, storedAt time.Time) {
+	first := FirstStored(header, storedAt)
 	if sequence, ok := Replays(header); ok {
-		m.marked(sequence, FirstStored(header, storedAt), Run(header))
+		m.marked(sequence, first, Run(header))
+		return
 	}
+	m.Header[HeaderFirstStored] = []string{first.UTC().Format(time.RFC3339Nano)}
 }
 
 // Run reads HeaderRun, empty where there is none that a run could have.

@@ -62,6 +62,7 @@ var sentences = map[string]string{
 	"logged_out_already":       "the link is logged out already",
 	"logged_out_again":         "the link is logged out already: the record would note the later logout",
 	"consented_since":          "its user has consented since",
+	"made_since":               "the link was made since",
 	"another_link_of_the_user": "another link of the user would be logged out",
 }
 

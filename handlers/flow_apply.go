@@ -70,7 +70,7 @@ func toldOf(f consents.Flow) events.Address {
 
 func (h *Handlers) carryOut(ctx context.Context, j *flowJob, f consents.Flow) error {
 	for _, step := range []func(context.Context, *flowJob, consents.Flow) error{
-		h.claim, h.toTarget, h.displace, h.lookAgain,
+		h.claim, h.toTarget, h.displace, h.lookAgain, h.outSince,
 	} {
 		if err := step(ctx, j, f); err != nil {
 			return err

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
@@ -53,6 +54,7 @@ type facts struct {
 	owner   links.Link
 	holder  links.Owner // as the index says, whether or not there is such a link
 	subject string
+	outAt   time.Time // when the flow's user logged out of everything last
 }
 
 func (h *Handlers) ruling(ctx context.Context, f consents.Flow) (consents.Ruling, error) {
@@ -128,8 +130,8 @@ func (h *Handlers) facts(ctx context.Context, f consents.Flow) (k facts, err err
 		return k, err
 	}
 	k.requested, k.subject = s.Link, f.Found.Subject
-	if k.subject == "" {
-		return k, nil
+	if k.outAt, err = h.outAt(ctx, f); err != nil || k.subject == "" {
+		return k, err
 	}
 	if k.holder, err = h.Index.Owner(ctx, f.Tenant, links.Login(f.Provider, k.subject)); err != nil || k.holder.Address == (events.Address{}) {
 		return k, err
@@ -148,7 +150,7 @@ func (h *Handlers) caseOf(f consents.Flow, k facts) consents.Case {
 	c := consents.Case{
 		Live: k.requested.Live(), Comparison: h.compare(f, k), Owner: consents.Nobody,
 		Policy:    consents.Policy(h.Providers[f.Provider].Profile().OnDifferentLogin),
-		Overtaken: k.requested.Overtakes(f.Order) && !k.requested.Has(f.ID) || k.holder.Order.After(f.Order),
+		Overtaken: k.requested.Overtakes(f.Order) && !k.requested.Has(f.ID) || k.holder.Order.After(f.Order) || k.outAt.After(f.Order),
 	}
 	switch o := k.owner; {
 	case k.holder.Address == f.Address:

@@ -3,7 +3,7 @@ package handlers
 import (
 	"context"
 	"errors"
-	"slices"
+
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -53,23 +53,25 @@ func requestedAt(at, storedAt time.Time) time.Time {
 }
 
 func (h *Handlers) logout(ctx context.Context, j *job, scope events.LogoutScope, e event.Event, m *inbox.Message) inbox.Verdict {
+	reason := reasonLogout
+	if e.Source() == h.Source {
+		reason = reasonUserLogout // asked for by forward, or by outSince
+	}
 	s, err := h.Store.Latest(ctx, j.addr)
 	switch {
+	case errors.Is(err, links.ErrNotFound) && reason == reasonUserLogout:
+		return inbox.Done() // not made yet: whoever makes it looks for the logout
 	case errors.Is(err, links.ErrNotFound):
 		return inbox.Dead("unknown_link", "link")
 	case err != nil:
 		return h.unfinished(j, err)
-	}
-	reason := reasonLogout
-	if e.Source() == h.Source {
-		reason = reasonUserLogout // forwarded below
 	}
 	d := s.Link.DecideLogout(j.storedAt)
 	if j.course, err = h.courseOfLogout(ctx, s.Link, scope, j.storedAt); err != nil {
 		return h.unfinished(j, err)
 	}
 	if scope == events.LogoutUser {
-		if err := h.forward(ctx, j, s.Link, e, m); err != nil {
+		if err := h.leave(ctx, j, s.Link, e, m); err != nil {
 			return h.unfinished(j, err)
 		}
 	}
@@ -93,7 +95,7 @@ func (h *Handlers) clearLink(ctx context.Context, j *job, reason string, atProvi
 	var was links.Link
 	l, err := h.change(ctx, j.addr, StepJudge, func(l links.Link) (links.Link, error) {
 		was = l
-		if l.Overtakes(j.storedAt) {
+		if l.DecideLogout(j.storedAt).Action == links.Finish {
 			return l, nil // a consent came after the request
 		}
 		if l.Hold != nil {
@@ -237,37 +239,4 @@ func (h *Handlers) sharesGrant(ctx context.Context, l links.Link) (bool, error) 
 		}
 	}
 	return false, nil
-}
-
-// forward asks for the logout of the user's other links. The ids follow from the
-// event, so that asking again is harmless. Each is asked for at the moment of the first.
-func (h *Handlers) forward(ctx context.Context, j *job, l links.Link, e event.Event, m *inbox.Message) error {
-	if h.Forward == nil {
-		return errors.New("this worker cannot publish inputs")
-	}
-	others, err := h.othersOf(ctx, l)
-	if err != nil {
-		return err
-	}
-	for _, a := range others {
-		in, err := events.NewInput(h.Source, e.ID()+"/"+a.String(), j.storedAt, causedBy(ctx, e), events.LogoutRequested{Address: a, Scope: events.LogoutLink})
-		if err != nil {
-			return err
-		}
-		asks, err := h.Subjects.InputMessage(in)
-		if err != nil {
-			return err
-		}
-		asks.Follow(m.Header, m.StoredAt)
-		if err := h.Forward(ctx, asks); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// othersOf are the other links of a link's user in its tenant.
-func (h *Handlers) othersOf(ctx context.Context, l links.Link) ([]events.Address, error) {
-	all, err := h.Index.OfUser(ctx, l.Tenant, h.Keys.User(l.Tenant, l.User))
-	return slices.DeleteFunc(all, func(a events.Address) bool { return a == l.Address }), err
 }

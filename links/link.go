@@ -101,6 +101,9 @@ type Link struct {
 	// ConsentOrder is the place of Consent among all consents to this login and others:
 	// the store's own time of the write before its code was presented.
 	ConsentOrder time.Time `json:"consent_order,omitzero"`
+	// MadeAt is the store's own time of the record's first write. It is kept only while
+	// ConsentOrder is zero, and says then which logouts are older than the link.
+	MadeAt time.Time `json:"made_at,omitzero"`
 	// Subject is the HMAC of (iss, client_id, sub); empty when the provider names nobody.
 	Subject string `json:"subject,omitzero"`
 	// ClientID is the registration that the grant was issued to.
@@ -215,10 +218,13 @@ func (l Link) Committed(attempt string) bool {
 	return slices.ContainsFunc(l.History, func(c Change) bool { return c.Attempt == attempt && c.What == changeCommit })
 }
 
-// Observed fills in what only a read can tell: the store's own time of the
-// first intent. The intent itself cannot know it, each later write keeps it.
-// Stores call it on every read with the time at which the revision was stored.
+// Observed fills in what only a read can tell: the store's own times of the first
+// intent and of the record's making. The write itself cannot know its own, each later
+// one keeps it. Stores call it on every read with the time at which the revision was stored.
 func (l Link) Observed(storedAt time.Time) Link {
+	if l.ConsentOrder.IsZero() && l.MadeAt.IsZero() {
+		l.MadeAt = storedAt
+	}
 	if len(l.Attempts) > 0 && l.FirstIntentAt.IsZero() && l.Status == Refreshing {
 		l.FirstIntentAt = storedAt
 	}

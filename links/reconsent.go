@@ -42,10 +42,12 @@ func (l Link) Overtakes(order time.Time) bool {
 	return !l.ConsentOrder.IsZero() && l.ConsentOrder.After(order)
 }
 
-// DecideLogout says what to do after a logout that was asked for at that time: a
-// consent that came after it is not what it asked to end.
+// DecideLogout says what to do after a logout that was asked for at that time: a link
+// that was made, or a consent that came, after it is not what it asked to end.
 func (l Link) DecideLogout(at time.Time) Decision {
 	switch {
+	case l.ConsentOrder.IsZero() && l.MadeAt.After(at):
+		return Decision{Action: Finish, Reason: "made_since"}
 	case l.Status == Revoked && !l.ConsentOrder.Before(at):
 		return Decision{Action: Finish, Reason: "logged_out_already"}
 	case l.Status == Revoked: // a consent that is on its way may be older than this logout and newer than the last
@@ -68,7 +70,7 @@ func (l Link) Numbered() uint64 { return max(l.Consented, l.Consent) + 1 }
 func (l Link) Reconsent(c Completed, o Origin, now time.Time, r Rules, jitter float64) Link {
 	was := l
 	l.Consented = l.Numbered()
-	l.Consent, l.ConsentOrder = l.Consented, c.Order
+	l.Consent, l.ConsentOrder, l.MadeAt = l.Consented, c.Order, time.Time{}
 	l.RefreshExpiresAt, l.ConsentExpiresAt = time.Time{}, time.Time{} // those of the earlier consent
 	l.Spent, l.FreshRefusals, l.Stop = nil, nil, nil
 	l = l.renewed("", c.Grant, r).adopt(c.Grant, r, jitter)

@@ -100,6 +100,11 @@ type Owner struct {
 // within one provider and one client registration, of which the HMAC has the latter.
 func Login(provider, subject string) string { return provider + "_" + subject }
 
+// Everything is the name under which an Index keeps a user's last logout from all links:
+// its Order is the time of the request, its Address the link at which it was asked for.
+// No provider has an empty name, so that it is no login's.
+func Everything(user string) string { return Login("", user) }
+
 // Index finds links by what is not in their address.
 type Index interface {
 	// Owner returns the owner of a subject from whoever decides writes. Nobody is no error.

@@ -16,7 +16,8 @@ import (
 type Buckets struct {
 	// Links holds the records under <tenant>.<provider>.<link>.
 	Links string
-	// Index holds subject.<tenant>.<hmac>, the address of a subject's owner, and
+	// Index holds subject.<tenant>.<hmac>, the address of a subject's owner or where its
+	// user logged out of everything, and
 	// user.<tenant>.<hmac>.<provider>.<link>, which says all by its key.
 	Index string
 }

@@ -143,6 +143,19 @@ func firstIntent(t *testing.T, s Stores) {
 	}
 }
 
+// madeAt expects the time of a record's first write on every read, whoever wrote since.
+func madeAt(t *testing.T, s Stores) {
+	create(t, s.Store, address(1))
+	made := latest(t, s.Store, address(1))
+	if !made.Link.MadeAt.Equal(made.StoredAt) {
+		t.Errorf("MadeAt %v, want that of the first write, %v", made.Link.MadeAt, made.StoredAt)
+	}
+	update(t, s.Store, made.Link, made.Revision)
+	if got := latest(t, s.Store, address(1)).Link.MadeAt; !got.Equal(made.Link.MadeAt) {
+		t.Errorf("MadeAt %v after a later write, want %v", got, made.Link.MadeAt)
+	}
+}
+
 // storedAt reads one revision in every way there is. A reconciler compares these
 // times, and one that is missing would hide a link from it.
 func storedAt(t *testing.T, s Stores) {
@@ -202,6 +215,7 @@ func endedContext(t *testing.T, s Stores) {
 func same(t *testing.T, got, want links.Link) {
 	t.Helper()
 	got.FirstIntentAt, want.FirstIntentAt = time.Time{}, time.Time{}
+	got.MadeAt, want.MadeAt = time.Time{}, time.Time{}
 	g, err := got.Encode()
 	if err != nil {
 		t.Fatal(err)
