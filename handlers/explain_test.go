@@ -199,10 +199,17 @@ func TestExplainChangesNothing(t *testing.T) {
 }
 
 // A report that named a generation which came only later was a mistake, and remains one.
+// Whatever the clock says of who made that generation.
 func TestAnEarlyReportIsNotReplayedOnALaterGeneration(t *testing.T) {
+	for _, skew := range []time.Duration{0, -time.Hour, time.Hour} {
+		t.Run(skew.String(), func(t *testing.T) { replaysEarlyReport(t, skew) })
+	}
+}
+
+func replaysEarlyReport(t *testing.T, skew time.Duration) {
 	inCell(t, func(c *cell) {
 		a := c.imports("ann", "A", c.op.login("one"))
-		w := c.worker("w")
+		w := c.late("w", skew)
 		early := c.refused(a, 2)
 		w.take(early).end()
 		c.wantDead(early, "future_generation")

@@ -199,14 +199,15 @@ func (l Link) decideConsent(t Trigger, v View) (d Decision, settled bool) {
 }
 
 // heard says why a replayed report of the current generation begins nothing (G8). One
-// that is older than the bearer was a mistake when it was made. And a link that waits
+// that is older than the bearer was a mistake when it was made; both times are the store's,
+// for a worker's clock may be behind them. And a link that waits
 // for something else than reports has heard this one: only a new one tells that
 // somebody still needs it.
 func (l Link) heard(t Trigger) (reason string, idle bool) {
 	switch {
 	case t.First.IsZero():
 		return "", false
-	case t.First.Before(l.IssuedAt):
+	case t.First.Before(l.CommittedAt):
 		return "older_than_its_bearer", true
 	default:
 		return "heard_already", l.Status == Uncertain || l.Status == ConsentRequired || l.Awaiting != nil

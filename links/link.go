@@ -122,6 +122,8 @@ type Link struct {
 	ConsentExpiresAt time.Time `json:"consent_expires_at,omitzero"`
 	// IssuedAt is when the current generation was asked for, by the clock of the worker that asked.
 	IssuedAt time.Time `json:"issued_at,omitzero"`
+	// CommittedAt is the store's own time of the write that made the current generation.
+	CommittedAt time.Time `json:"committed_at,omitzero"`
 	// Fingerprint names the current bearer.
 	Fingerprint string `json:"fingerprint,omitzero"`
 	// Refused: a 401 was reported for the current generation.
@@ -218,10 +220,14 @@ func (l Link) Committed(attempt string) bool {
 	return slices.ContainsFunc(l.History, func(c Change) bool { return c.Attempt == attempt && c.What == changeCommit })
 }
 
-// Observed fills in what only a read can tell: the store's own times of the first
-// intent and of the record's making. The write itself cannot know its own, each later
-// one keeps it. Stores call it on every read with the time at which the revision was stored.
+// Observed fills in what only a read can tell: the store's own times of the first intent,
+// of the generation and of the record's making. The write itself cannot know its own, each
+// later one keeps it. Stores call it on every read with the time at which the revision was
+// stored.
 func (l Link) Observed(storedAt time.Time) Link {
+	if l.Generation > 0 && l.CommittedAt.IsZero() {
+		l.CommittedAt = storedAt
+	}
 	if l.ConsentOrder.IsZero() && l.MadeAt.IsZero() {
 		l.MadeAt = storedAt
 	}

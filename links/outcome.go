@@ -104,7 +104,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 // adopt takes over what a grant brings and makes it the next generation.
 func (l Link) adopt(g Grant, r Rules, jitter float64) Link {
 	l.Status = Active
-	l.Generation++
+	l.Generation, l.CommittedAt = l.Generation+1, time.Time{}
 	l.Fingerprint, l.Refreshable, l.APIKey, l.Sealed = g.Fingerprint, g.Refreshable, g.APIKey, g.Sealed
 	l.IssuedAt, l.ExpiresAt = g.IssuedAt, g.ExpiresAt
 	if !g.RefreshExpiresAt.IsZero() {

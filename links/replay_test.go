@@ -13,7 +13,7 @@ import (
 func TestAReplayedReportBeginsNothingNew(t *testing.T) {
 	now := time.Unix(100_000, 0)
 	issued, expires := now.Add(-time.Hour), now.Add(-time.Minute)
-	link := links.Link{Status: links.Active, Generation: 3, IssuedAt: issued, ExpiresAt: expires, Refreshable: true}
+	link := links.Link{Status: links.Active, Generation: 3, IssuedAt: issued.Add(-time.Hour), CommittedAt: issued, ExpiresAt: expires, Refreshable: true}
 	in := func(s links.Status) links.Link { l := link; l.Status = s; return l }
 	awaiting := link
 	awaiting.Awaiting = &links.Awaiting{}

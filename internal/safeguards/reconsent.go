@@ -158,7 +158,12 @@ var ofReconsent = []mutation{
 	},
 	{
 		name: "a report that is older than its bearer is not replayed on it", file: "links/decide.go",
-		from: "t.First.Before(l.IssuedAt)", to: "false",
+		from: "t.First.Before(l.CommittedAt)", to: "false",
+		pkg: handlersPkg, test: "TestAnEarlyReportIsNotReplayedOnALaterGeneration",
+	},
+	{
+		name: "the age of a bearer is told by the store's clock", file: "links/decide.go",
+		from: "t.First.Before(l.CommittedAt)", to: "t.First.Before(l.IssuedAt)",
 		pkg: handlersPkg, test: "TestAnEarlyReportIsNotReplayedOnALaterGeneration",
 	},
 	{

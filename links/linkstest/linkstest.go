@@ -31,7 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) Stores) {
 		"malformed addresses":                 malformedAddresses,
 		"no aliasing":                         noAliasing,
 		"first intent has the store's time":   firstIntent,
-		"a record keeps when it was made":     madeAt,
+		"record keeps when it was made":       madeAt,
 		"every way to a link tells its time":  storedAt,
 		"ended context":                       endedContext,
 		"create race has one winner":          createRace,

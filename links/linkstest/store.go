@@ -143,7 +143,8 @@ func firstIntent(t *testing.T, s Stores) {
 	}
 }
 
-// madeAt expects the time of a record's first write on every read, whoever wrote since.
+// madeAt expects the times of a record's first write, and of its generation's, on every
+// read, whoever wrote since.
 func madeAt(t *testing.T, s Stores) {
 	create(t, s.Store, address(1))
 	made := latest(t, s.Store, address(1))
@@ -151,8 +152,9 @@ func madeAt(t *testing.T, s Stores) {
 		t.Errorf("MadeAt %v, want that of the first write, %v", made.Link.MadeAt, made.StoredAt)
 	}
 	update(t, s.Store, made.Link, made.Revision)
-	if got := latest(t, s.Store, address(1)).Link.MadeAt; !got.Equal(made.Link.MadeAt) {
-		t.Errorf("MadeAt %v after a later write, want %v", got, made.Link.MadeAt)
+	got := latest(t, s.Store, address(1)).Link
+	if !got.MadeAt.Equal(made.StoredAt) || !got.CommittedAt.Equal(made.StoredAt) {
+		t.Errorf("MadeAt %v, CommittedAt %v after a later write, want %v", got.MadeAt, got.CommittedAt, made.StoredAt)
 	}
 }
 
@@ -216,6 +218,7 @@ func same(t *testing.T, got, want links.Link) {
 	t.Helper()
 	got.FirstIntentAt, want.FirstIntentAt = time.Time{}, time.Time{}
 	got.MadeAt, want.MadeAt = time.Time{}, time.Time{}
+	got.CommittedAt, want.CommittedAt = time.Time{}, time.Time{}
 	g, err := got.Encode()
 	if err != nil {
 		t.Fatal(err)
