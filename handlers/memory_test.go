@@ -60,3 +60,17 @@ func TestANumberOutOfRangeIsNotRememberedAsAHigherOne(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
+
+// What is learned late, from a follower or another's old announcement, lowers nothing: a
+// report that was stale stays so.
+func TestWhatIsKnownIsNeverLowered(t *testing.T) {
+	k, a := newKnown(10), linkNo(1)
+	newest := fact{generation: 5, stored: 7, armed: 9}
+	k.learn(a, newest)
+	for _, older := range []fact{{}, {generation: 4}, {stored: 6}, {armed: 8}, {generation: 1, stored: 1, armed: 1}} {
+		k.learn(a, older)
+		if got := k.of(a); got != newest {
+			t.Errorf("after %+v: %+v, want %+v", older, got, newest)
+		}
+	}
+}

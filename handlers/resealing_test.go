@@ -235,3 +235,20 @@ func TestResealPassesOverALinkThatIsGone(t *testing.T) {
 		}
 	})
 }
+
+// A record that cannot be read keeps its key from being destroyed, and no other from
+// being resealed.
+func TestAResealPassesOverWhatItCannotRead(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		r := w.resealer()
+		r.Scanner, r.Flows = newerBeside{w.store.Store}, w.sealedWorld()
+		rotate(t, w.keys)
+		found, err := r.Survey(w.t.Context(), true, func() {})
+		if !errors.Is(err, links.ErrRecord) || found.Links != 1 || found.Flows == 0 || found.Left() == 0 {
+			t.Fatalf("%d links, %d flows, %v; want all that can be read, and ErrRecord", found.Links, found.Flows, err)
+		}
+		if out, err := r.Run(w.t.Context(), found, func() {}); err != nil || out.Links != 1 || out.Flows == 0 {
+			t.Errorf("%+v, %v", out, err)
+		}
+	})
+}

@@ -133,3 +133,35 @@ func TestWorkersJudgeWhatARestoreLeft(t *testing.T) {
 		w.wantPresentations(0)
 	})
 }
+
+// A record that cannot be read is told with its link, and holds up no other.
+func TestARestorePassesOverWhatItCannotRead(t *testing.T) {
+	bubble(t, func(w *world) {
+		r := w.restorer(traces{})
+		r.Scanner = newerBeside{w.store.Store}
+		all, err := r.Links(w.t.Context(), events.Address{})
+		if !errors.Is(err, links.ErrRecord) || len(all) != 1 {
+			t.Fatalf("%v, %v; want the link that can be read, and ErrRecord", all, err)
+		}
+		var told []handlers.RestoredLink
+		newer := events.Address{Tenant: theLink.Tenant, Provider: theLink.Provider, Link: "newer"}
+		r.Store = newerAt{w.store.Store, newer}
+		err = r.Each(w.t.Context(), []events.Address{newer, theLink}, false, func(l handlers.RestoredLink) { told = append(told, l) })
+		if err != nil || len(told) != 2 || told[0].Problem == "" || told[1].Problem != "" {
+			t.Errorf("%+v, %v", told, err)
+		}
+	})
+}
+
+// newerAt is a store with a record of a newer version.
+type newerAt struct {
+	links.Store
+	address events.Address
+}
+
+func (s newerAt) Latest(ctx context.Context, a events.Address) (links.Stored, error) {
+	if a == s.address {
+		return links.Stored{}, links.ErrRecord
+	}
+	return s.Store.Latest(ctx, a)
+}

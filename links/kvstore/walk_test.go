@@ -153,3 +153,23 @@ func TestListFindsWhatIsWrittenAllTheTime(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A replica that lags has nothing where the leader has more: its word does not end a walk.
+func TestAReplicaThatLagsEndsNoList(t *testing.T) {
+	url := testenv.NATS(t)
+	js := connect(t, url)
+	provision(t, js, names)
+	s := open(t, js, names)
+	all := many(t, s, 5)
+	s.links.directGet = "lagging"
+	_, err := js.Conn().Subscribe("lagging", func(m *nats.Msg) {
+		_ = m.RespondMsg(&nats.Msg{Header: nats.Header{"Status": {"404"}}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	if err := s.List(t.Context(), events.Address{}, func(links.Stored) bool { n++; return true }); err != nil || n != len(all) {
+		t.Errorf("%d of %d links, %v", n, len(all), err)
+	}
+}
