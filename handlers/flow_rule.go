@@ -28,10 +28,23 @@ func (h *Handlers) concludeFlow(ctx context.Context, j *flowJob, s consents.Stor
 	case s.Flow.Found == nil:
 		return h.look(ctx, j, s)
 	case s.Flow.Ruling == nil:
+		if v, ok := h.openApproved(ctx, j, s.Flow); !ok {
+			return v, false
+		}
 		return h.rule(ctx, j, s)
 	default:
 		return h.apply(ctx, j, s)
 	}
+}
+
+// openApproved opens an approved flow's exchange again before it is ruled on, whoever
+// found it approved: the link that is to be replaced is told by the write that ends it,
+// and a newer consent whose own is open is to drop the hold.
+func (h *Handlers) openApproved(ctx context.Context, j *flowJob, f consents.Flow) (inbox.Verdict, bool) {
+	if !f.Approved {
+		return inbox.Verdict{}, true
+	}
+	return h.open(ctx, j, f)
 }
 
 // rule decides, and writes the ruling into the flow before anything is done about

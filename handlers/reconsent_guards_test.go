@@ -244,6 +244,25 @@ func TestAnApprovalThatIsCutShortOwesTheNewLinkNothing(t *testing.T) {
 	})
 }
 
+// An approved consent waits for another one's exchange to end, and whoever else finds it
+// approved waits too: else its new link is made, and the link that it was to replace stays.
+func TestAnApprovedConsentWaitsWhoeverTakesItUp(t *testing.T) {
+	inCell(t, func(c *cell) {
+		v, w, x := c.worker("v"), c.worker("w"), c.worker("x")
+		a, by := c.held(v)
+		approval := v.take(c.decides(a, 2, events.DecisionApprove)).until("flow_rule:before")
+		newer := w.take(c.begins("ann", "A").as(c.op.login("third"))).until("code answer")
+		approval.end()
+		if verdict := x.take(c.again(by.input)).end(); verdict.Kind != inbox.KindLater {
+			t.Errorf("while another code is exchanged: %+v", verdict)
+		}
+		newer.end()
+		c.rest(v, w, x)
+		c.wantTold(a, "link-created", "link-replacement-held", "link-replacement-held")
+		c.judge()
+	})
+}
+
 func TestAStateIsGoodForItsOwnFlow(t *testing.T) {
 	inCell(t, func(c *cell) {
 		who := c.op.login("ann")

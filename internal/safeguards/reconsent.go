@@ -18,6 +18,7 @@ var ofReconsent = []mutation{
 		name: "only the own presentation is taken back", file: "consents/steps.go",
 		from: "	if f.Status != Presented || f.Attempt != attempt {\n", to: "	if f.Status != Presented {\n",
 		pkg: consentsPkg, test: "TestOnlyTheOwnPresentationIsTakenBack",
+		unseen: "whoever takes one back names the attempt of the record it has just read",
 	},
 	{
 		name: "no refresh begins while an exchange is open", file: "links/decide.go",
@@ -88,6 +89,11 @@ var ofReconsent = []mutation{
 		name: "an approval that is under way is not expired", file: "handlers/flow_hold.go",
 		from: "			return nil, errApproved\n", to: "			return nil, nil\n",
 		pkg: handlersPkg, test: "TestAnApprovalBeatsTheEndOfItsTerm",
+	},
+	{
+		name: "an approved consent waits for the exchange that is open", file: "handlers/flow_rule.go",
+		from: "	if !f.Approved {\n", to: "	if true {\n",
+		pkg: handlersPkg, test: "TestAnApprovedConsentWaitsWhoeverTakesItUp",
 	},
 	{
 		name: "a decision names the consent that it is about", file: "links/hold.go",
