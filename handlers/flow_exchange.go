@@ -43,11 +43,15 @@ func (h *Handlers) abandoned(ctx context.Context, j *flowJob, f consents.Flow) (
 var errBusy = errors.New("another consent to this link is being exchanged")
 
 // open writes the exchange's intent. A new link's record is made by it: whatever
-// becomes of the flow, its events have a place.
+// becomes of the flow, its events have a place. A flow that has moved on since it was
+// read is left alone: nobody would close again what is opened for one that is held.
 func (h *Handlers) open(ctx context.Context, j *flowJob, f consents.Flow) (inbox.Verdict, bool) {
 	_, err := h.change(ctx, f.Address, StepOpen, func(l links.Link) (links.Link, error) {
 		if l.Exchanging(f.Key) {
 			return l, nil
+		}
+		if err := h.stillAt(ctx, f); err != nil {
+			return l, err
 		}
 		return h.opened(l, f)
 	})
@@ -68,6 +72,17 @@ func (h *Handlers) open(ctx context.Context, j *flowJob, f consents.Flow) (inbox
 		}
 		return v, false
 	}
+}
+
+// stillAt returns links.ErrConflict if a flow is not in the state any more in which it was
+// read. Whoever moved it on had written its exchange into the link before: so a link
+// that was read before the flow is, and does not have it, is not written either.
+func (h *Handlers) stillAt(ctx context.Context, f consents.Flow) error {
+	s, err := h.Flows.Get(ctx, f.Key)
+	if errors.Is(err, links.ErrNotFound) || err == nil && s.Flow.Status != f.Status {
+		return links.ErrConflict
+	}
+	return err
 }
 
 // opened is a link's record with the flow's exchange open in it.

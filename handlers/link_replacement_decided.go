@@ -82,9 +82,6 @@ func (h *Handlers) approve(ctx context.Context, j *flowJob, hold links.Hold, id 
 			return v
 		}
 	}
-	if v, ok := h.open(ctx, j, s.Flow); !ok {
-		return v
-	}
 	return h.turnsOfFlow(ctx, j)
 }
 

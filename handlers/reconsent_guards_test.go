@@ -244,6 +244,25 @@ func TestAnApprovalThatIsCutShortOwesTheNewLinkNothing(t *testing.T) {
 	})
 }
 
+// Whoever is late with opening the exchange of a flow that is held by now leaves it: it
+// would stay open until somebody decides, and no refresh could begin.
+func TestAFlowThatIsHeldByNowIsNotOpenedAgain(t *testing.T) {
+	inCell(t, func(c *cell) {
+		c.rules.OnDifferentLogin = "hold"
+		a := c.imports("ann", "A", c.op.login("own"))
+		v, w, m := c.worker("v"), c.worker("w"), c.begins("ann", "A").as(c.op.login("other"))
+		late := v.take(m).until("flow_open:before")
+		w.take(m).end()
+		late.end()
+		if x := c.record(a).Exchange; x != nil {
+			t.Errorf("the exchange of %s is open, which is held", x.ID)
+		}
+		w.take(c.refused(a, 1)).end()
+		c.rest(v, w)
+		c.wantTold(a, "link-created", "link-replacement-held", "token-rotated")
+	})
+}
+
 // An approved consent waits for another one's exchange to end, and whoever else finds it
 // approved waits too: else its new link is made, and the link that it was to replace stays.
 func TestAnApprovedConsentWaitsWhoeverTakesItUp(t *testing.T) {

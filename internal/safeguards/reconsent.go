@@ -91,6 +91,11 @@ var ofReconsent = []mutation{
 		pkg: handlersPkg, test: "TestAnApprovalBeatsTheEndOfItsTerm",
 	},
 	{
+		name: "a flow that has moved on is not opened", file: "handlers/flow_exchange.go",
+		from: "		if err := h.stillAt(ctx, f); err != nil {\n", to: "		if err := error(nil); err != nil {\n",
+		pkg: handlersPkg, test: "TestAFlowThatIsHeldByNowIsNotOpenedAgain",
+	},
+	{
 		name: "an approved consent waits for the exchange that is open", file: "handlers/flow_rule.go",
 		from: "	if !f.Approved {\n", to: "	if true {\n",
 		pkg: handlersPkg, test: "TestAnApprovedConsentWaitsWhoeverTakesItUp",
