@@ -123,6 +123,9 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 	if was.Exchange != nil && is.Exchange != nil && is.Status == links.ConsentRequired && was.Status != is.Status {
 		s.c.t.Errorf("%s: the grant was given up while flow %s is exchanged", is.Link, was.Exchange.ID)
 	}
+	if is.Consent > was.Consent {
+		s.c.judgeGiven(was, is)
+	}
 	for _, c := range is.History {
 		s.settled[c.Attempt] = true
 	}
@@ -179,9 +182,11 @@ func (s *linkBook) Take(ctx context.Context, tenant, subject string, by links.Ow
 	if s.c.fault("claim is not written") {
 		return links.ErrUnknown
 	}
-	if err := s.Store.Take(ctx, tenant, subject, by); err != nil {
+	was, err := s.Store.Owner(context.Background(), tenant, subject)
+	if err := errors.Join(err, s.Store.Take(ctx, tenant, subject, by)); err != nil {
 		return err
 	}
+	s.c.judgeClaim(was, by)
 	return s.c.reply(ctx, func() bool {
 		owner, err := s.Store.Owner(context.Background(), tenant, subject)
 		return err != nil || owner.Address != by.Address || !owner.Order.Equal(by.Order)
@@ -237,6 +242,7 @@ func (s *flowBook) Update(ctx context.Context, f consents.Flow, revision uint64)
 		return n, err
 	}
 	s.look(was.Flow, f)
+	s.c.judgeGivenUp(taskOf(ctx), f)
 	return n, s.c.reply(ctx, func() bool {
 		is, err := s.Flows.Get(context.Background(), f.Key)
 		return err != nil || is.Revision != n
@@ -253,6 +259,7 @@ var flowSteps = map[consents.Status][]consents.Status{
 }
 
 func (s *flowBook) look(was, is consents.Flow) {
+	s.c.judgeDecided(was, is)
 	late := was.Status == consents.Failed && was.Reason != consents.ReasonOutcomeUnknown
 	if late || !slices.Contains(flowSteps[was.Status], is.Status) {
 		s.c.t.Errorf("flow %s: %s (%s) became %s", is.ID, was.Status, was.Reason, is.Status)

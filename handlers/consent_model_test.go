@@ -81,6 +81,8 @@ func (c *cell) acts() (all []act) {
 		case f.Ruling != nil && f.Ruling.Target == consents.ToHold:
 			a.target, a.displaced = events.Address{}, c.lostTo(f) // its claim stood, whatever became of it
 		case renewedAndHeld(f):
+		case f.Ruling == nil && c.renewedBy(f) != nil:
+			a.target = c.renewedBy(f).Address
 		default: // overtaken, and some had lost the login to it by then
 			a.target, a.replaces, a.displaced = events.Address{}, false, c.lostTo(f)
 		}
@@ -238,7 +240,7 @@ func (c *cell) judgeFlow(t *trip, acts []act) {
 			complain("nothing is newer")
 		}
 	}
-	used := f.Status == consents.Applied || renewedAndHeld(f)
+	used := f.Status == consents.Applied || renewedAndHeld(f) || f.Ruling == nil && c.renewedBy(f) != nil
 	if serving > 1 || serving == 1 && !used || used && given != 1 {
 		complain(fmt.Sprintf("%d links have its tokens, %d serve them", given, serving))
 	}
@@ -248,6 +250,17 @@ func (c *cell) judgeFlow(t *trip, acts []act) {
 // one has the consent, and whether the requested link goes is somebody's to decide.
 func renewedAndHeld(f consents.Flow) bool {
 	return f.Ruling != nil && f.Ruling.Target == consents.ToOwner && f.Ruling.Requested == consents.IsHeld
+}
+
+// renewedBy is the link that a flow's consent renewed, nil where there is none. An approved
+// flow has no ruling until it is ruled on again, and a newer consent may drop it before.
+func (c *cell) renewedBy(f consents.Flow) *links.Link {
+	all := c.all()
+	i := slices.IndexFunc(all, func(l links.Link) bool { return l.Has(f.ID) })
+	if !f.Approved || i < 0 {
+		return nil
+	}
+	return &all[i]
 }
 
 // overtaken says whether something newer had to do with what a flow is about: its
@@ -264,25 +277,4 @@ func (c *cell) overtaken(f consents.Flow, acts []act) bool {
 		o := t.flow() // may have claimed the login and then been overtaken itself
 		return f.Found != nil && o.Found != nil && o.Found.Subject == f.Found.Subject && o.Order.After(f.Order)
 	})
-}
-
-// judgeReplay publishes every input once more (G8).
-func (c *cell) judgeReplay() {
-	posts, writes := c.op.posts, c.book.writes
-	for _, m := range slices.Clone(c.broker.messages) {
-		if m.Stream == "REGRANT_IN" && !slices.Contains(c.mistakes, m) && !slices.ContainsFunc(c.trips, func(t *trip) bool { return t.lost }) {
-			c.replayed(m)
-		}
-	}
-	c.rest(c.worker("late"))
-	if c.op.posts != posts || c.book.writes != writes {
-		c.t.Errorf("G8: a replay made %d presentations and %d writes", c.op.posts-posts, c.book.writes-writes)
-	}
-}
-
-// replayable says that a message is an input that a replay leaves without effect.
-// A logout that is asked for once more is one more logout.
-func replayable(m *message) bool {
-	_, name, err := events.Subjects{}.ParseIn(m.Subject)
-	return err == nil && name != events.NameLogoutRequested
 }

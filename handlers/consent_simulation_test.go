@@ -12,7 +12,6 @@ import (
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
-	"github.com/regrant/regrant/providers"
 )
 
 // consentSeeds is how many interleavings go test runs; see seeds.
@@ -45,19 +44,23 @@ type consentRun struct {
 	*cell
 	random *rand.Rand
 	sim    *simulation // its workers, and what goes wrong
+	theme  consentTheme
 	users  []string
 	logins []*login
 	left   int               // flows that may still be begun
 	nicks  map[string]string // of links that were made: their ids are random
+	doings []doing
+	turns  turns // where the theme lets workers get far apart
 }
 
 // simulateConsents is a run of one seed.
 func simulateConsents(t *testing.T, seed uint64, h *history) {
-	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 2)), users: []string{"ann", "bob"}}
+	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 2)), theme: consentThemeOf(seed)}
 	r.history = h
 	r.sparse = true
 	r.setUp()
-	for range 120 + r.random.IntN(200) {
+	r.tell("theme: %s", r.theme.name)
+	for range r.theme.turns + r.random.IntN(r.theme.moreTurns) {
 		r.choose()
 	}
 	r.comeToRest()
@@ -65,21 +68,26 @@ func simulateConsents(t *testing.T, seed uint64, h *history) {
 }
 
 func (r *consentRun) setUp() {
-	r.nicks = map[string]string{}
-	r.rules.OnDifferentLogin = []providers.Policy{"replace", "replace", "hold", "keep_both"}[r.random.IntN(4)]
-	r.rules.HoldFor = []time.Duration{0, 10 * time.Minute}[r.random.IntN(2)]
+	th := &r.theme
+	if th.name == "" {
+		*th = anyConsent
+	}
+	r.nicks, r.users = map[string]string{}, th.users
+	r.rules.OnDifferentLogin = th.policies[r.random.IntN(len(th.policies))]
+	r.rules.HoldFor = th.holds[r.random.IntN(len(th.holds))]
 	r.op.strict = r.random.IntN(2) == 0
 	for i := range 3 {
 		r.logins = append(r.logins, r.op.login(fmt.Sprint("login-", i)))
 	}
 	r.imports("ann", "A", r.logins[0])
-	if r.random.IntN(2) == 0 {
-		r.imports("bob", "B", r.logins[1])
+	if second := th.second[r.random.IntN(len(th.second))]; second != "" {
+		r.imports(second, "B", r.logins[1])
 	}
 	r.sim = &simulation{world: r.world, random: r.random}
 	r.sim.employ(r.late, 10)
-	r.left = 4
-	for range 2 {
+	r.narrow()
+	r.left = th.flows
+	for range th.atOnce {
 		r.consent()
 	}
 }
@@ -87,29 +95,17 @@ func (r *consentRun) setUp() {
 // choose does one thing.
 func (r *consentRun) choose() {
 	r.fire()
-	switch n := r.random.IntN(64); {
-	case n < 40:
-		r.sim.goOn()
-	case n < 49:
-		r.sim.deliver(r.random.IntN(6) == 0)
-	case n < 50:
-		r.sim.crashOne()
-	case n < 51:
-		r.learn(r.sim.pick())
-	case n < 52:
-		r.consent()
-	case n < 53:
-		r.report()
-	case n < 54:
-		r.decision()
-	case n < 55:
-		r.other()
-	case n < 56:
-		r.replay()
-	case n < 58:
-		r.sim.standStill()
-	default:
-		r.sim.pause()
+	r.turns.now++
+	all := 0
+	for _, d := range r.doings {
+		all += d.weight
+	}
+	n := r.random.IntN(all)
+	for _, d := range r.doings {
+		if n -= d.weight; n < 0 {
+			d.do()
+			return
+		}
 	}
 }
 
@@ -117,9 +113,7 @@ func (r *consentRun) choose() {
 func (r *consentRun) other() {
 	switch r.random.IntN(4) {
 	case 0:
-		l := r.anyLink()
-		r.tell("%s logs out", r.nick(l.Address))
-		r.logsOut(l.Address)
+		r.logout()
 	case 1:
 		r.op.down = !r.op.down
 		r.tell("keys not reachable: %v", r.op.down)
@@ -132,8 +126,14 @@ func (r *consentRun) other() {
 	}
 }
 
+func (r *consentRun) logout() {
+	l := r.anyLink()
+	r.tell("%s logs out", r.nick(l.Address))
+	r.logsOut(l.Address)
+}
+
 func (r *consentRun) anyLink() links.Link { all := r.all(); return all[r.random.IntN(len(all))] }
-func (r *consentRun) anyLogin() *login    { return r.logins[r.random.IntN(len(r.logins))] }
+func (r *consentRun) anyLogin() *login    { return r.logins[r.theme.as[r.random.IntN(len(r.theme.as))]] }
 
 // consent is a user's consent, for a link that is there or for a new one.
 func (r *consentRun) consent() {
@@ -141,9 +141,12 @@ func (r *consentRun) consent() {
 		return
 	}
 	r.left--
-	user, name := r.users[r.random.IntN(2)], ""
+	user, name := r.users[r.random.IntN(len(r.users))], ""
 	if l := r.anyLink(); r.random.IntN(3) > 0 && l.User == user {
 		name = l.Link
+	}
+	if r.theme.linked {
+		name = "A"
 	}
 	t, who := r.begins(user, name), r.anyLogin()
 	if name == "" {
@@ -207,13 +210,23 @@ func (r *consentRun) decision() {
 	}
 }
 
+// guess is a decision on a consent that nobody was asked about yet.
+func (r *consentRun) guess() {
+	l := r.anyLink()
+	d := []events.Decision{events.DecisionApprove, events.DecisionReject}[r.random.IntN(2)]
+	r.tell("%s: %s of a consent that may come, %d", r.nick(l.Address), d, l.Numbered())
+	r.decides(l.Address, l.Numbered(), d)
+}
+
 // replay publishes an old input again, as a duplicate or as an operator's replay.
 func (r *consentRun) replay() {
 	m := r.broker.messages[r.random.IntN(len(r.broker.messages))]
 	switch {
 	case m.Stream == "REGRANT_IN" && r.random.IntN(2) == 0:
 		r.tell("message %d is replayed", m.Sequence)
-		r.replayed(m)
+		if again := r.replayed(m); slices.Contains(r.mistakes, m) {
+			r.mistakes = append(r.mistakes, again)
+		}
 	case replayable(m) && !slices.Contains(r.mistakes, m):
 		r.tell("message %d comes again", m.Sequence)
 		r.again(m)

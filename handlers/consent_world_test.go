@@ -16,7 +16,6 @@ import (
 	"github.com/regrant/regrant/consents"
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/handlers"
-	"github.com/regrant/regrant/inbox"
 	"github.com/regrant/regrant/links"
 	"github.com/regrant/regrant/providers"
 	"github.com/regrant/regrant/seal"
@@ -36,9 +35,7 @@ type cell struct {
 	trips  []*trip
 	apart  []*trip    // that are judged by what comes of them alone
 	forged []*message // callbacks that name a flow which is not theirs
-	// mistakes are reports of generations that were not there yet. That they stay mistakes
-	// is told by the clock of whoever made the generation, and clocks are wrong here;
-	// TestAnEarlyReportIsNotReplayedOnALaterGeneration has right ones.
+	// mistakes are reports of generations that were not there yet.
 	mistakes []*message
 	// imported are the subjects of links that were imported.
 	imported map[events.Address]string
@@ -48,7 +45,11 @@ type cell struct {
 	// sparse leaves out the points between two calls of dependencies: nothing that
 	// anybody else could see happens there.
 	sparse bool
-	audit  audit.Teller // nil: nobody is told
+	// inHand is since when somebody has a spooled answer, searched how many tasks there
+	// were when a process looked into the spool last.
+	inHand   map[string]time.Time
+	searched map[*process]int
+	audit    audit.Teller // nil: nobody is told
 }
 
 // serverClock is the stores' own: no two of their writes have the same time.
@@ -71,7 +72,7 @@ func newCell(t *testing.T, keys *seal.Keys) *cell {
 	}
 	w.broker = broker{w: w, timers: map[events.Address]armed{}}
 	w.disk = disk{files: map[string]*file{}, ever: map[string]bool{}, tried: map[string]bool{}}
-	c := &cell{world: w, server: &serverClock{}, imported: map[events.Address]string{}}
+	c := &cell{world: w, server: &serverClock{}, imported: map[events.Address]string{}, inHand: map[string]time.Time{}, searched: map[*process]int{}}
 	c.book, c.flows, c.out, c.op = newLinkBook(c), newFlowBook(c), newStream(c), newOP(c)
 	t.Cleanup(w.close)
 	return c
@@ -102,7 +103,7 @@ func (c *cell) late(name string, skew time.Duration) *process {
 	h, err := handlers.New(handlers.Config{
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default", "other"},
 		Providers: c.providers(p),
-		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &spooler{p}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
+		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &host{&spooler{p}, c}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
 		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
 		Log: slog.New(slog.NewTextHandler(c.log(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
 		Forward: c.forward, Audit: c.audit,
@@ -353,11 +354,4 @@ func (c *cell) scan(p *process) *task {
 // logsOut is a user's logout from a link.
 func (c *cell) logsOut(a events.Address) *message {
 	return c.input(events.LogoutRequested{Address: a, Scope: events.LogoutLink})
-}
-
-func (c *cell) wantDead(m *message, reason string) {
-	c.t.Helper()
-	if m.last.Kind != inbox.KindDead || m.last.Reason != reason {
-		c.t.Errorf("the input ended with %+v, want a dead letter: %s", m.last, reason)
-	}
 }

@@ -94,7 +94,7 @@ func TestAReplayDoesWhatWasExplained(t *testing.T) {
 }
 
 func replayHistory(t *testing.T, seed uint64, seen map[string]int) {
-	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 8)), users: []string{"ann", "bob"}}
+	r := &consentRun{cell: newCell(t, cellKeys), random: rand.New(rand.NewPCG(seed, 8))}
 	r.sparse = true
 	r.setUp()
 	r.sim.faults = 0
