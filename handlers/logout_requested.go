@@ -3,7 +3,6 @@ package handlers
 import (
 	"context"
 	"errors"
-
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
