@@ -130,7 +130,7 @@ func (s *simulation) begin() {
 	s.quick, s.behind, s.eager = s.random.IntN(2) == 0, s.random.IntN(4) == 0, s.random.IntN(2) == 0
 	s.doings = []doing{
 		{26, s.goOn},
-		{7, func() { s.deliver(s.random.IntN(6) == 0) }},
+		{7, func() { s.deliver(s.random.IntN(s.twice) == 0) }},
 		{1, s.crashOne},
 		{2, func() { s.pick().feed() }},
 		{1, func() { s.pick().useServed(s.random.Uint64N(3)) }},
@@ -259,6 +259,12 @@ func (s *simulation) parked() (out []*task) {
 }
 
 func (s *simulation) goOn() {
+	for range s.burst {
+		s.goOnOnce()
+	}
+}
+
+func (s *simulation) goOnOnce() {
 	free := slices.DeleteFunc(s.parked(), func(t *task) bool { return t.still })
 	switch {
 	case len(free) == 0:

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
 )
 
 // look holds one write, which a task made, against G2 and G3.
@@ -17,6 +18,7 @@ func (s *watched) look(by *task, was, is links.Link) {
 		s.due[is.Generation] = is.DueNumber
 	}
 	s.patient(by, was, is)
+	s.unsent(was, is)
 	s.fresh.look(s.w, was, is)
 	s.w.notInCircles(by, was, is)
 	s.w.noneTwice(is)
@@ -86,6 +88,30 @@ func (s *watched) patient(by *task, was, is links.Link) {
 	if d := time.Since(s.intents[cur.ID].at); d < s.w.budget.Patience {
 		s.w.t.Errorf("the attempt of %s is %v old when %s makes the link %s", s.intents[cur.ID].by.name, d, by.p.name, is.Status)
 	}
+}
+
+// unsent: where the use of a successor ends the time in which a refresh token may be
+// presented again, none is handed out while somebody is about to do that.
+func (s *watched) unsent(was, is links.Link) {
+	if s.w.rules.Replay.Kind != providers.ReplayUntilSuccessorUsed || is.Generation == was.Generation || is.Fingerprint == "" {
+		return
+	}
+	for _, a := range was.Attempts {
+		made := s.intents[a.ID]
+		if is.Committed(a.ID) || a.By() != links.GrantRefreshToken || time.Since(made.at) >= s.w.budget.Deadline {
+			continue
+		}
+		if made.by.sending() {
+			s.w.t.Errorf("generation %d is handed out while %s is about to present the refresh token that it came of", is.Generation, made.by.name)
+		}
+	}
+}
+
+// sending says that a process has written an intent and not yet presented anything.
+func (p *process) sending() bool {
+	return !p.dead && slices.ContainsFunc(p.w.tasks, func(t *task) bool {
+		return t.p == p && t.parked && (t.point == "intent:after" || t.point == "present:before" || t.point == "socket")
+	})
 }
 
 // owns says whether a process made one of the attempts that are listed.
