@@ -169,7 +169,10 @@ func (p *process) take(m *message) *task {
 	m.held = append(m.held, p)
 	if v, ok := h.Peek(&delivery); ok {
 		m.settle(p, v)
-		p.w.judgeAck(m, true)
+		again := delivery
+		again.Delivered++ // nothing collapses then
+		_, stale := h.Peek(&again)
+		p.w.judgeAck(m, map[bool]heed{false: collapsed, true: thoughtStale}[stale])
 		return nil
 	}
 	return p.start(m, func(ctx context.Context) {
@@ -179,7 +182,7 @@ func (p *process) take(m *message) *task {
 			v = inbox.Later(p.w.budget.AckWait)
 		}
 		m.settle(p, v)
-		p.w.judgeAck(m, false)
+		p.w.judgeAck(m, read)
 	})
 }
 

@@ -29,18 +29,27 @@ func (s *simulation) judge() {
 	s.judgeReplay()
 }
 
+// heed is what an ack was given upon.
+type heed string
+
+const (
+	read         heed = "what the record says"
+	thoughtStale heed = "what the worker remembers"
+	collapsed    heed = "a flight of the worker"
+)
+
 // judgeAck holds one ack against G5: what it was to bring about is done and announced,
-// or something else that is not acked leads to it. unread: nobody looked at the record.
-func (w *world) judgeAck(m *message, unread bool) {
+// or something else that is not acked leads to it.
+func (w *world) judgeAck(m *message, upon heed) {
 	generation, ok := events.GenerationOf(m.Header)
-	if !m.acked || m.hearsay || !ok || w.history == nil || m.Stream != "REGRANT_IN" || w.provider == nil || w.answered401(generation, unread) {
+	if !m.acked || m.hearsay || !ok || w.history == nil || m.Stream != "REGRANT_IN" || w.provider == nil || w.answered401(generation, upon) {
 		return
 	}
 	l := w.link()
 	refused := slices.Contains(m.Header[events.HeaderReason], string(events.ReasonUnauthorized))
 	if refused && l.Status != links.Revoked && l.Status != links.Quarantined {
-		w.t.Errorf("G5: the report of generation %d is acked; the link is %s at %d, %d of %d events are stored",
-			generation, l.Status, l.Generation, len(w.broker.stored), l.EventNumber)
+		w.t.Errorf("G5: the report of generation %d is acked upon %s; the link is %s at %d, %d of %d events are stored",
+			generation, upon, l.Status, l.Generation, len(w.broker.stored), l.EventNumber)
 	}
 }
 
@@ -55,14 +64,16 @@ func (w *world) timerSoon() bool {
 
 // answered401 says that a report of a generation is answered by a stored event, or its duty
 // another message's or a timer's.
-func (w *world) answered401(generation uint64, unread bool) bool {
+func (w *world) answered401(generation uint64, upon heed) bool {
 	for _, m := range w.broker.messages {
 		if g, _ := events.GenerationOf(m.Header); !m.acked && !m.replay && (m.Stream == "REGRANT_TIMER" || g == generation || g == 0) {
 			return true
 		}
 	}
-	if l := w.link(); unread && l.Generation > generation && l.Fingerprint != "" { // it was thought to be stale
-		return w.announced(generation)
+	if l := w.link(); upon != read && l.Generation > generation && l.Fingerprint != "" {
+		// The message of a flight may be acked upon an older delivery of it elsewhere: then
+		// the file alone is left that leads to the announcement.
+		return w.announced(generation) || upon == collapsed && len(w.disk.files) > 0
 	}
 	if w.timerSoon() || len(w.disk.files) > 0 { // whoever has the file announces what it brought
 		return true
