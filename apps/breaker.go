@@ -52,10 +52,20 @@ func (b breaker) wait(patience, pause time.Duration) time.Duration {
 // trial is the caution with which a process begins. As long as it has not seen the
 // registration work lately, one attempt at a time is made, so that a secret that
 // is wrong costs one call per worker and not one per slot.
+//
+// Who waited for it goes on as long after it ended as it was begun before them: at the
+// pace at which they came. At once, they would all be at the provider together, be
+// answered together, and make room for as many others together, for as long as there
+// are any.
 type trial struct {
 	passed time.Time // when the registration was last seen to work
 	under  bool      // an attempt is under way that will tell
+	began  time.Time // when that was admitted
+	took   time.Duration
 }
+
+// rest is for how much longer somebody waits who came at a time.
+func (t *trial) rest(came, now time.Time) time.Duration { return t.took - now.Sub(came) }
 
 func (t *trial) reset() { t.passed = time.Time{} }
 

@@ -406,6 +406,34 @@ func TestOnlyOneAttemptIsMadeUntilTheRegistrationWasSeenToWork(t *testing.T) {
 	})
 }
 
+// They would be answered together as well, and so on: a herd that does not end.
+func TestWhoWaitedForATrialGoesOnAtThePaceOfComing(t *testing.T) {
+	inBubble(t, func(f *fleet) {
+		k := f.worker("one")
+		trial, began := f.admitted(k), time.Now()
+		const took = 2 * time.Second
+		went := make(chan time.Duration, 3)
+		for _, after := range []time.Duration{0, took / 4, took * 3 / 4} {
+			go func() {
+				time.Sleep(after)
+				k.Admit(f.Context(), "op")
+				went <- time.Since(began) - after
+			}()
+		}
+		time.Sleep(took)
+		f.works(trial)
+		for range cap(went) {
+			if waited := <-went; waited != took {
+				f.Errorf("waited %v for a trial of %v", waited, took)
+			}
+		}
+		f.admitted(k)
+		if late := time.Since(began) - took*7/4; late != 0 {
+			f.Errorf("who came after the trial waited for %v", late)
+		}
+	})
+}
+
 func TestAFirstAttemptThatHangsDoesNotStopTheOthers(t *testing.T) {
 	inBubble(t, func(f *fleet) {
 		k := f.worker("one")

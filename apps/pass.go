@@ -36,14 +36,45 @@ func (k *Keeper) Admit(ctx context.Context, app string) (pass *Pass, wait time.D
 		if news == nil {
 			return pass, wait
 		}
+		came := k.cfg.Now()
 		select {
 		case <-news:
+			patient = await(ctx, k.afterTrial(app, came), patience.C)
 		case <-patience.C:
 			patient = false
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return nil, k.cfg.Budget.LockRenew
 		}
 	}
+}
+
+// await waits, and says whether it did so to the end.
+func await(ctx context.Context, d time.Duration, over <-chan time.Time) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-over:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// afterTrial is for how much longer somebody waits who came at a time.
+func (k *Keeper) afterTrial(app string, came time.Time) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s, ok := k.apps[app]
+	if now := k.cfg.Now(); ok && !s.trial.needed(now, k.cfg.Budget.Probe) {
+		return s.trial.rest(came, now)
+	}
+	return 0
 }
 
 // admit decides, or names what to wait for.
@@ -68,7 +99,9 @@ func (k *Keeper) admit(app string, patient bool) (*Pass, time.Duration, <-chan s
 		return nil, s.wait(k.cfg.Budget.Patience, k.cfg.Budget.LockRenew), nil
 	}
 	p := &Pass{keeper: k, app: app, era: s.stored.App.Episode, done: done, trial: s.trial.needed(now, k.cfg.Budget.Probe) && !s.trial.under}
-	s.trial.under = s.trial.under || p.trial
+	if p.trial {
+		s.trial.under, s.trial.began = true, now
+	}
 	return p, 0, nil
 }
 
@@ -150,7 +183,7 @@ func (p *Pass) end(result error, also func(*state)) (ours bool) {
 			also(s)
 		}
 		if p.trial {
-			s.trial.under = false
+			s.trial.under, s.trial.took = false, p.keeper.cfg.Now().Sub(s.trial.began)
 			s.tell()
 		}
 	})
