@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -19,6 +20,7 @@ func (s *watched) look(by *task, was, is links.Link) {
 	}
 	s.patient(by, was, is)
 	s.unsent(was, is)
+	s.awaited(was, is)
 	s.fresh.look(s.w, was, is)
 	s.w.notInCircles(by, was, is)
 	s.w.noneTwice(is)
@@ -104,6 +106,17 @@ func (s *watched) unsent(was, is links.Link) {
 		if made.by.sending() {
 			s.w.t.Errorf("generation %d is handed out while %s is about to present the refresh token that it came of", is.Generation, made.by.name)
 		}
+	}
+}
+
+// awaited: no user is asked because an outcome is unknown while the record says that an
+// answer may come, whatever the clock says of whoever asks.
+func (s *watched) awaited(was, is links.Link) {
+	if was.Status != links.Uncertain || is.Status != links.ConsentRequired || len(is.Outbox) == 0 || !time.Now().Before(was.AnswersUntil) {
+		return
+	}
+	if last := is.Outbox[len(is.Outbox)-1]; bytes.Contains(last.Event, []byte(links.ReasonOutcomeUnknown)) {
+		s.w.t.Errorf("the user is asked %v before the last answer may have come", time.Until(was.AnswersUntil))
 	}
 }
 
