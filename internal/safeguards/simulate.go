@@ -31,7 +31,7 @@ var (
 // minute is how many steps the simulation makes in a minute of two processors that do
 // nothing else. A search is bounded by steps: how far it gets is then no matter of what
 // else the machine does.
-const minute = 1_200_000
+const minute = 3_300_000
 
 // search takes out each safeguard and lets the simulation look for it, one after the
 // other: a search has all processors. What a short search finds need not wait for what
