@@ -193,8 +193,13 @@ func (c *cell) pending() string {
 		if err != nil {
 			return err.Error()
 		}
-		if i := got.CachedInfo(); i.NumPending > 0 || i.NumAckPending > 0 {
+		i := got.CachedInfo()
+		if i.NumPending > 0 || i.NumAckPending > 0 {
 			return fmt.Sprintf("%s has %d pending and %d unacked", durable, i.NumPending, i.NumAckPending)
+		}
+		// A consumer hears of a stored message a moment later.
+		if s, err := c.Bus.JetStream().Stream(c.ctx, stream); err != nil || stream == n.In() && i.Delivered.Stream < s.CachedInfo().State.LastSeq {
+			return fmt.Sprintf("%s has not delivered all, %v", durable, err)
 		}
 	}
 	return ""
