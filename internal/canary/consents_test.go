@@ -116,7 +116,7 @@ func (w *world) consentsThatApply() {
 }
 
 func consents(n int) func(links.Link) bool {
-	return func(l links.Link) bool { return len(l.Consents) == n && applied(l) }
+	return func(l links.Link) bool { return len(l.Consents) >= n && applied(l) } // the next may be there before anybody looks
 }
 
 // consentsThatAreHeld wait, and are agreed to, turned down, and dropped for a newer one.
