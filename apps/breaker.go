@@ -64,9 +64,6 @@ type trial struct {
 	took   time.Duration
 }
 
-// rest is for how much longer somebody waits who came at a time.
-func (t *trial) rest(came, now time.Time) time.Duration { return t.took - now.Sub(came) }
-
 func (t *trial) reset() { t.passed = time.Time{} }
 
 func (t *trial) needed(now time.Time, interval time.Duration) bool {

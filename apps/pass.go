@@ -72,7 +72,7 @@ func (k *Keeper) afterTrial(app string, came time.Time) time.Duration {
 	defer k.mu.Unlock()
 	s, ok := k.apps[app]
 	if now := k.cfg.Now(); ok && !s.trial.needed(now, k.cfg.Budget.Probe) {
-		return s.trial.rest(came, now)
+		return s.trial.took - now.Sub(came)
 	}
 	return 0
 }

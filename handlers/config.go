@@ -153,7 +153,7 @@ type Handlers struct {
 
 // New checks the configuration and returns the handlers.
 func New(cfg Config) (*Handlers, error) {
-	if cfg.Store == nil || cfg.Index == nil || cfg.Flows == nil || cfg.Keys == nil || cfg.Spool == nil || cfg.Locker == nil || cfg.Timers == nil || cfg.Outputs == nil || cfg.Log == nil {
+	if cfg.Store == nil || cfg.Index == nil || cfg.Flows == nil || cfg.Keys == nil || cfg.Spool == nil || cfg.Locker == nil || cfg.Timers == nil || cfg.Outputs == nil || cfg.StoreClock == nil || cfg.Log == nil {
 		return nil, errors.New("handlers: configuration is incomplete")
 	}
 	if cfg.Clock == nil {

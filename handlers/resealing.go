@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,8 @@ const busyRounds = 3
 
 // Survey counts the sealed values of all records by key. exact reads each record where
 // writes are decided, for a decision that cannot be taken back. Records that cannot be
-// read are missing from it: then it ends with a *links.Unreadable.
+// read are missing from it: then, and only if nothing else failed, its error holds a
+// *links.Unreadable.
 func (r *Resealer) Survey(ctx context.Context, exact bool, seen func()) (Survey, error) {
 	s := Survey{Values: KeyCount{}}
 	var failed error
@@ -77,15 +79,23 @@ func (r *Resealer) Survey(ctx context.Context, exact bool, seen func()) (Survey,
 		await(ctx, nil, r.Pace)
 		return true
 	}
-	err := r.Scanner.List(ctx, events.Address{}, func(found links.Stored) bool { return each(r.surveyLink(ctx, &s, found, exact)) })
-	if passed := (*links.Unreadable)(nil); failed != nil || err != nil && !errors.As(err, &passed) {
-		return s, errors.Join(err, failed)
+	inLinks := r.Scanner.List(ctx, events.Address{}, func(found links.Stored) bool { return each(r.surveyLink(ctx, &s, found, exact)) })
+	if failed = cmp.Or(failed, brokenOff(inLinks)); failed != nil {
+		return s, failed
 	}
 	inFlows := r.Flows.List(ctx, func(found consents.Stored) bool {
 		s.flow(found.Flow, r.Keys.Primary())
 		return each(nil)
 	})
-	return s, errors.Join(err, inFlows, failed)
+	return s, cmp.Or(failed, brokenOff(inFlows), errors.Join(inLinks, inFlows))
+}
+
+// brokenOff is why a list is not complete, if that is more than records that it passed over.
+func brokenOff(err error) error {
+	if passed := (*links.Unreadable)(nil); errors.As(err, &passed) {
+		return nil
+	}
+	return err
 }
 
 func (r *Resealer) surveyLink(ctx context.Context, s *Survey, found links.Stored, exact bool) (err error) {

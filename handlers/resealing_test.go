@@ -236,6 +236,24 @@ func TestResealPassesOverALinkThatIsGone(t *testing.T) {
 	})
 }
 
+// What could not be listed at all is no record that was passed over: the command that goes
+// on beside those must not go on beside this.
+func TestASurveyThatBreaksOffSaysOnlyThat(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		r := w.resealer()
+		r.Scanner, r.Flows = newerBeside{w.store.Store}, awayFlows{w.sealedWorld()}
+		_, err := r.Survey(w.t.Context(), false, func() {})
+		if errors.As(err, new(*links.Unreadable)) || !errors.Is(err, errAway) {
+			t.Errorf("%v, want that the flows could not be listed", err)
+		}
+	})
+}
+
+// awayFlows cannot be listed.
+type awayFlows struct{ *memstore.Flows }
+
+func (awayFlows) List(context.Context, func(consents.Stored) bool) error { return errAway }
+
 // A record that cannot be read keeps its key from being destroyed, and no other from
 // being resealed.
 func TestAResealPassesOverWhatItCannotRead(t *testing.T) {

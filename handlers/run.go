@@ -283,9 +283,6 @@ func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
 
 func (h *Handlers) askStore(ctx context.Context, j *job) {
 	j.asked, j.began = true, h.Clock()
-	if h.StoreClock == nil {
-		return
-	}
 	now, err := h.StoreClock(ctx)
 	if err != nil {
 		h.logger(j.addr).Warn("the store's clock is not known; no unknown outcome is judged without it", "err", err)

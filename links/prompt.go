@@ -35,6 +35,12 @@ func (l Link) ends(r Rules) (clock events.Clock, at time.Time) {
 	return clock, at
 }
 
+// consentEndsBy says whether it is the consent that ends with what ends at a time. Answers
+// tell their times in whole seconds.
+func (l Link) consentEndsBy(at time.Time) bool {
+	return l.Prompt != nil && l.Prompt.Clock == events.ClockConsent && l.Prompt.Ends.Before(at.Add(time.Second))
+}
+
 // expect sets the prompts of a new generation. A clock that goes on from the
 // generation before keeps the prompts that were sent for it: nobody is asked twice. A
 // prompt whose time lies before the generation itself is not made up for.

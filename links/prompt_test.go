@@ -190,3 +190,22 @@ func TestAlarmWaitsForAnExchangeThatWasPutOff(t *testing.T) {
 		t.Errorf("alarm at %v, want %v", l.Alarm(), again)
 	}
 }
+
+// A refresh credential that ends with the consent has lost the consent. Answers tell whole
+// seconds, so it may end a moment sooner.
+func TestAnEndOfTheConsentIsToldAsThat(t *testing.T) {
+	ends := now.Add(10 * day)
+	for sooner, want := range map[time.Duration]string{
+		0: links.ReasonConsentExpired, 999 * time.Millisecond: links.ReasonConsentExpired,
+		time.Second: links.ReasonRefreshExpired, day: links.ReasonRefreshExpired,
+	} {
+		refresh := ends.Add(-sooner)
+		l := aged(asking, links.Grant{Refreshable: true, ExpiresAt: now.Add(time.Hour), RefreshExpiresAt: refresh, ConsentExpiresAt: ends})
+		l.Prompt = &links.Prompt{Clock: events.ClockConsent, Ends: ends, At: ends}
+		report := links.Trigger{Generation: 1, Reason: events.ReasonUnauthorized}
+		d := l.Decide(report, links.View{Now: refresh, Rules: asking, See: func(string) links.Sight { return links.Sight{} }})
+		if d.Action != links.Condemn || d.Reason != want {
+			t.Errorf("%v sooner: %s because of %s, want %s", sooner, d.Action, d.Reason, want)
+		}
+	}
+}

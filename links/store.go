@@ -35,16 +35,16 @@ func (u *Unreadable) Note(key string, err error) {
 	}
 }
 
-// Err is nil if every record could be read. u may be nil.
+// Err is nil if every record could be read.
 func (u *Unreadable) Err() error {
-	if u == nil || u.Count == 0 {
+	if u.Count == 0 {
 		return nil
 	}
 	return u
 }
 
 func (u *Unreadable) Error() string {
-	return fmt.Sprintf("%d records cannot be read by this version, among them %v; run the version that wrote them, or restore them", u.Count, u.First)
+	return fmt.Sprintf("records that this version cannot read: %d, among them %v; run the version that wrote them, or restore them", u.Count, u.First)
 }
 
 func (u *Unreadable) Unwrap() error { return u.First }

@@ -39,11 +39,11 @@ func (r *keysResealCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	}
 	defer func() { err = errors.Join(err, v.Close(ctx)) }()
 	found, err := v.survey(ctx, c, r.Rate, false)
-	passed := (*links.Unreadable)(nil) // the others need not wait for it
-	if err != nil && !errors.As(err, &passed) {
+	passed := err // records that cannot be read: the others need not wait for them
+	if err != nil && !errors.As(err, new(*links.Unreadable)) {
 		return err
 	}
-	defer func() { err = errors.Join(err, passed.Err()) }()
+	defer func() { err = errors.Join(err, passed) }()
 	out := resealed{Key: v.keys.Primary(), Before: found.Values, Left: found.Left(), DryRun: r.DryRun}
 	if !r.DryRun {
 		if out.Resealed, err = r.reseal(ctx, c, v, found); err != nil {

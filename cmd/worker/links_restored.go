@@ -47,11 +47,11 @@ func (r *restoredCmd) Run(ctx context.Context, c *cli.Common) (err error) {
 	defer func() { err = errors.Join(err, v.Close(ctx)) }()
 	restorer := worker.Restorer(v.cfg, v.bus, v.store, v.keys, at, time.Second/time.Duration(r.Rate))
 	all, err := restorer.Links(ctx, events.Address{Tenant: r.Tenant, Provider: r.Provider})
-	passed := (*links.Unreadable)(nil) // the others need not wait for it
-	if err != nil && !errors.As(err, &passed) {
+	passed := err // records that cannot be read: the others need not wait for them
+	if err != nil && !errors.As(err, new(*links.Unreadable)) {
 		return err
 	}
-	defer func() { err = errors.Join(err, passed.Err()) }()
+	defer func() { err = errors.Join(err, passed) }()
 	if !r.DryRun {
 		if err := v.run().Before(ctx, r.entry(at, len(all))); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -135,17 +136,20 @@ func (r record) flow() (consents.Stored, error) {
 // List yields the flows that existed when it was called, each as it stands when its
 // turn comes.
 func (s *Flows) List(ctx context.Context, yield func(consents.Stored) bool) error {
+	var passed links.Unreadable
 	for _, key := range s.keys() {
 		found, err := s.Get(ctx, key)
 		switch {
 		case errors.Is(err, links.ErrNotFound):
+		case errors.Is(err, consents.ErrRecord):
+			passed.Note(key, err)
 		case err != nil:
 			return err
 		case !yield(found):
 			return nil
 		}
 	}
-	return ctx.Err()
+	return cmp.Or(ctx.Err(), passed.Err())
 }
 
 func (s *Flows) keys() []string {
