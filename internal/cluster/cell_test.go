@@ -109,6 +109,22 @@ func (c *cell) leader(stream string) int {
 	return n
 }
 
+// lead has a server answer for a stream.
+func (c *cell) lead(stream string, server int) {
+	c.t.Helper()
+	to := fmt.Appendf(nil, `{"placement":{"preferred":"n%d"}}`, server)
+	testenv.Eventually(c.t, patience, fmt.Sprintf("n%d leads %s", server, stream), func() bool {
+		if c.leader(stream) == server {
+			return true
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, time.Second)
+		defer cancel()
+		// Refused while there is no leader.
+		_, _ = c.Bus.Conn().RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+stream, to)
+		return false
+	})
+}
+
 func (c *cell) info(stream string) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Second)
 	defer cancel()

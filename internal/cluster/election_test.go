@@ -17,18 +17,26 @@ import (
 )
 
 // TestWithoutALeaderEverybodyWaits: while one of three servers is left nothing has a
-// leader. Who reports, starts or provisions then is not refused, but served when the
-// others are back.
+// leader, whether or not the one that is left still takes itself for it. Who reports,
+// starts or provisions then is not refused, but served when the others are back.
 func TestWithoutALeaderEverybodyWaits(t *testing.T) {
+	for name, leader := range map[string]int{"the leader is left": 0, "the leader is gone": 1} {
+		t.Run(name, func(t *testing.T) { everybodyWaits(t, leader) })
+	}
+}
+
+func everybodyWaits(t *testing.T, leader int) {
 	needsClusters(t)
 	c := newCell(t, budget.Default/5, 3)
 	c.add(1)
-	report, err := c.report(c.links[0])
+	// With an id: a server that still takes itself for the leader stores each repetition.
+	report, err := c.Report(events.TokenExpired{Address: c.links[0].Address, Generation: 1, Reason: events.ReasonUnauthorized})
 	c.must(err)
 	// The connection is to the server that stays: the first of the list.
 	b, err := bus.Connect(c.ctx, bus.Config{URL: c.nats.Servers[0].URL, Role: "reporter", Budget: c.Config.Budget(), Log: warnings(t)})
 	c.must(err)
 	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	c.lead(c.Bus.Names().In(), leader)
 	c.nats.Servers[1].Kill()
 	c.nats.Servers[2].Kill()
 

@@ -55,7 +55,7 @@ func (c *Cluster) startNATS(t testing.TB, path string) error {
 		if err := os.WriteFile(config, []byte(natsConfig(i, dir, clients[i], routes)), 0o600); err != nil {
 			return err
 		}
-		p := newProcess(t, Command{Path: path, Args: []string{"-c", config}, Dir: dir, Ready: "Server is ready"})
+		p := newProcess(t, Command{Path: path, Args: []string{"-c", config}, Dir: dir, Ready: "Server is ready", Log: serverLog(t)})
 		p.URL = "nats://127.0.0.1:" + clients[i]
 		c.Servers, urls = append(c.Servers, p), append(urls, p.URL)
 		if err := p.start(); err != nil {
@@ -138,7 +138,7 @@ func (c *Cluster) startRedis(t testing.TB, path string) error {
 	var hosts []string
 	for range redisServers {
 		dir, port, bus := t.TempDir(), freePort(t), freePort(t)
-		p := newProcess(t, Command{Path: path, Dir: dir, Ready: "Ready to accept connections", Args: []string{
+		p := newProcess(t, Command{Path: path, Dir: dir, Ready: "Ready to accept connections", Log: serverLog(t), Args: []string{
 			"--port", port, "--cluster-port", bus, "--bind", "127.0.0.1", "--dir", dir, "--save", "",
 			"--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
 			"--cluster-enabled", "yes", "--cluster-node-timeout", fmt.Sprint(RedisNodeTimeout.Milliseconds()),

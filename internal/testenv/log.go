@@ -1,7 +1,9 @@
 package testenv
 
 import (
+	"io"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,29 @@ func LogWriter(t testing.TB) *Writer {
 	t.Cleanup(w.end)
 	return w
 }
+
+// serverLog is LogWriter for nats-server and redis-server, without what they only
+// tell: of a cell's nine servers it would hide why a test failed.
+func serverLog(t testing.TB) io.Writer { return warnings{LogWriter(t)} }
+
+type warnings struct{ to *Writer }
+
+func (w warnings) Write(p []byte) (int, error) {
+	kept := strings.Builder{}
+	for line := range strings.Lines(string(p)) {
+		if !strings.Contains(line, " [INF] ") && !redisTells.MatchString(line) {
+			kept.WriteString(line)
+		}
+	}
+	if kept.Len() > 0 {
+		_, _ = w.to.Write([]byte(kept.String()))
+	}
+	return len(p), nil
+}
+
+// redisTells matches a line of a redis-server that is no warning: process, role, time
+// to the millisecond, level.
+var redisTells = regexp.MustCompile(`^\d+:[A-Z] .*\.\d{3} [.*-] `)
 
 // Writer writes to a test's log as long as the test lasts.
 type Writer struct {

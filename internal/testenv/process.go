@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"io"
 	"os"
 	"testing"
 
@@ -16,6 +17,8 @@ type Command struct {
 	// Ready is what the process prints, to either output, when it can be used.
 	// "" means at once.
 	Ready string
+	// Log gets what it prints; nil means the test's log.
+	Log io.Writer
 }
 
 // Process is a child process of a test. It ends with the test at the latest.
@@ -38,8 +41,11 @@ func Start(t testing.TB, cmd Command) *Process {
 }
 
 func newProcess(t testing.TB, cmd Command) *Process {
+	if cmd.Log == nil {
+		cmd.Log = LogWriter(t)
+	}
 	p := &Process{t: t, child: process.New(process.Command{
-		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Ready: cmd.Ready, Log: LogWriter(t),
+		Path: cmd.Path, Args: cmd.Args, Env: cmd.Env, Dir: cmd.Dir, Ready: cmd.Ready, Log: cmd.Log,
 	})}
 	t.Cleanup(p.Kill)
 	return p

@@ -19,7 +19,7 @@ func RealRedis(t testing.TB, args ...string) *Process {
 	dir := t.TempDir()
 	return onFreePort(t, "redis", 0, func(port string) Command {
 		own := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"}
-		return Command{Path: path, Args: append(own, args...), Dir: dir, Ready: "Ready to accept connections"}
+		return Command{Path: path, Args: append(own, args...), Dir: dir, Ready: "Ready to accept connections", Log: serverLog(t)}
 	})
 }
 
@@ -46,7 +46,7 @@ func RealNATS(t testing.TB, dir string, port int, args ...string) *Process {
 	path := Build(t, process.NATSServer)
 	return onFreePort(t, "nats", port, func(port string) Command {
 		own := []string{"-a", "127.0.0.1", "-p", port, "-js", "-sd", dir}
-		return Command{Path: path, Args: append(own, args...), Dir: dir, Ready: "Server is ready"}
+		return Command{Path: path, Args: append(own, args...), Dir: dir, Ready: "Server is ready", Log: serverLog(t)}
 	})
 }
 
