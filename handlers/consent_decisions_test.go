@@ -207,6 +207,31 @@ func TestALogoutDropsWhatTheLinkWasHeldFor(t *testing.T) {
 	})
 }
 
+// TestAnApprovalIsFinishedThoughItsHoldHasEnded: a logout, or somebody else who has the
+// held link's login now, came before the approval's worker had told of the new link. The
+// decision, delivered again, finds nothing held, and nobody else would go on before the
+// reconciler.
+func TestAnApprovalIsFinishedThoughItsHoldHasEnded(t *testing.T) {
+	for name, ends := range map[string]func(h waiting) *message{
+		"a logout":      func(h waiting) *message { return h.logsOut(h.a) },
+		"another owner": func(h waiting) *message { return h.begins("bob", "").as(h.old) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			holding(t, func(h waiting) {
+				m := h.approve()
+				h.w1.take(m).until("flow_end:after")
+				h.w1.crash()
+				h.w2.take(ends(h)).end()
+				wantDone(t, h.w2.take(m).end())
+				h.wantTold(h.back.flow().Replacement(), "link-created")
+				if x := h.record(h.a).Exchange; x != nil {
+					t.Errorf("the exchange of %s stays open", x.ID)
+				}
+			})
+		})
+	}
+}
+
 // TestALoginOfTheSameUserIsRenewedThoughTheLinkIsHeld: only the requested link's
 // fate waits.
 func TestALoginOfTheSameUserIsRenewedThoughTheLinkIsHeld(t *testing.T) {

@@ -39,8 +39,7 @@ func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacem
 	j.decided(decision)
 	switch decision.Action {
 	case links.Finish:
-		h.logger(j.addr).Info("a decision is without effect", "consent", d.Consent, "reason", decision.Reason)
-		return h.finishRead(ctx, j.job, s.Link, decision)
+		return h.withoutHold(ctx, j, s.Link, decision, id)
 	case links.Wait:
 		return inbox.Later(h.Budget.LockRenew)
 	}
@@ -49,6 +48,23 @@ func (h *Handlers) decide(ctx context.Context, j *flowJob, d events.LinkReplacem
 		return h.letGo(ctx, j.job, s.Link.Hold, decision.Reason)
 	}
 	return h.approve(ctx, j, *s.Link.Hold, id)
+}
+
+// withoutHold is for a decision on what is not held. Its own approval may be what ended
+// the hold, or was under way when a logout or the login's new owner did: then the flow's
+// exchange is open still, and nobody else will be sent to finish what it owes.
+func (h *Handlers) withoutHold(ctx context.Context, j *flowJob, l links.Link, d links.Decision, id string) inbox.Verdict {
+	if l.Exchange != nil {
+		s, err := h.Flows.Get(ctx, l.Exchange.Flow)
+		if err == nil && s.Flow.Approved && s.Flow.Event == id {
+			return h.resume(ctx, j.job, l)
+		}
+		if err != nil && !errors.Is(err, links.ErrNotFound) {
+			return h.unfinished(j.job, err)
+		}
+	}
+	h.logger(j.addr).Info("a decision is without effect", "reason", d.Reason)
+	return h.finishRead(ctx, j.job, l, d)
 }
 
 // tellDecided tells the audit of a decision on what is held, before it is carried out:
