@@ -43,6 +43,8 @@ type linkBook struct {
 	settled map[string]bool
 	// logouts are the orders of those that took place.
 	logouts map[events.Address][]links.Link
+	// indexed are the links of all users, in the order in which they were listed first.
+	indexed []events.Address
 }
 
 func newLinkBook(c *cell) *linkBook {
@@ -138,6 +140,9 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 		if !was.ConsentOrder.IsZero() && is.ConsentOrder.Equal(was.ConsentOrder) {
 			s.c.t.Errorf("%s: logged out by a request that is older than its consent", is.Link)
 		}
+		if was.Status != links.Revoked {
+			s.c.judgeLoggedOut(is)
+		}
 		s.logouts[is.Address] = append(s.logouts[is.Address], is)
 	}
 	if is.Generation > was.Generation {
@@ -209,7 +214,21 @@ func (s *linkBook) AddUser(ctx context.Context, user string, a events.Address) e
 	if s.c.fault("user is not indexed") {
 		return links.ErrUnknown
 	}
+	if !slices.Contains(s.indexed, a) {
+		s.indexed = append(s.indexed, a)
+	}
 	return s.Store.AddUser(ctx, user, a)
+}
+
+// OfUser lists a user's links in the same order in every run of a seed.
+func (s *linkBook) OfUser(ctx context.Context, tenant, user string) ([]events.Address, error) {
+	s.c.yield(taskOf(ctx), "list")
+	if s.c.fault("user is not listed") {
+		return nil, errAway
+	}
+	all, err := s.Store.OfUser(ctx, tenant, user)
+	slices.SortFunc(all, func(a, b events.Address) int { return slices.Index(s.indexed, a) - slices.Index(s.indexed, b) })
+	return all, err
 }
 
 // flowBook is a store of flows that looks at every write.

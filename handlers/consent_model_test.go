@@ -128,6 +128,7 @@ func (c *cell) judge() {
 			c.t.Errorf("a callback in somebody else's name ended with %+v", m.last)
 		}
 	}
+	c.judgeLeft()
 	c.judgeReplay()
 }
 
@@ -264,14 +265,14 @@ func (c *cell) renewedBy(f consents.Flow) *links.Link {
 }
 
 // overtaken says whether something newer had to do with what a flow is about: its
-// login, or a link of its own.
+// login, a link of its own, or all links of its user.
 func (c *cell) overtaken(f consents.Flow, acts []act) bool {
 	for _, a := range f.Concerns() {
 		if c.book.is[a].Link.Overtakes(f.Order) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(acts, func(a act) bool {
+	return c.leftSince(f) || slices.ContainsFunc(acts, func(a act) bool {
 		return f.Found != nil && a.subject == f.Found.Subject && a.subject != "" && a.order.After(f.Order)
 	}) || slices.ContainsFunc(c.trips, func(t *trip) bool {
 		o := t.flow() // may have claimed the login and then been overtaken itself

@@ -34,14 +34,22 @@ type consentTheme struct {
 
 // often is how often things happen, each compared with the others.
 type often struct {
-	goOn, deliver, crash, learn, consent, report, decision, other, replay, standStill, pause, logout, guess int
+	goOn, deliver, crash, learn, consent, report, decision, other, replay, standStill, pause, logout, guess,
+	leaveAll, obtain, outAgain int
 }
 
-// anyConsent makes everything possible and nothing frequent.
+// anyConsent makes everything possible that one link meets, and nothing frequent.
 var anyConsent = consentTheme{
 	name: "anything", policies: []providers.Policy{"replace", "replace", "hold", "keep_both"}, holds: []time.Duration{0, 10 * time.Minute},
 	second: []string{"bob", ""}, users: []string{"ann", "bob"}, as: []int{0, 1, 2}, flows: 4, atOnce: 2, turns: 120, moreTurns: 200,
 	often: often{goOn: 40, deliver: 9, crash: 1, learn: 1, consent: 1, report: 1, decision: 1, other: 1, replay: 1, standStill: 2, pause: 6},
+}
+
+// allLinks is about a user who leaves all links while some are being made.
+var allLinks = consentTheme{
+	name: "all links", policies: []providers.Policy{"replace", "keep_both", "hold"}, holds: []time.Duration{0},
+	second: []string{"", "ann"}, users: []string{"ann"}, as: []int{0, 1, 2}, flows: 4, atOnce: 2, turns: 100, moreTurns: 150,
+	often: often{goOn: 55, deliver: 8, crash: 1, consent: 1, decision: 1, standStill: 1, pause: 4, leaveAll: 1, obtain: 1, outAgain: 1}, leave: 10, faults: []string{"input", "reply"},
 }
 
 // consentThemes are those of three quarters of the seeds, in turn.
@@ -82,8 +90,11 @@ var consentThemes = []consentTheme{
 // consentThemeOf is a seed's. Every fourth seed is one of consents.
 func consentThemeOf(seed uint64) consentTheme {
 	n := seed / 4
-	if n%4 == 0 {
+	switch n % 8 {
+	case 0:
 		return anyConsent
+	case 4:
+		return allLinks
 	}
 	return consentThemes[(n-n/4-1)%uint64(len(consentThemes))]
 }
@@ -105,6 +116,9 @@ func (r *consentRun) narrow() {
 		{o.pause, s.pause},
 		{o.logout, r.logout},
 		{o.guess, r.guess},
+		{o.leaveAll, r.leavesAll},
+		{o.obtain, r.obtained},
+		{o.outAgain, r.replayLogout},
 	}
 	r.turns = turns{rank: map[*task]int{}, until: map[*task]int{}}
 	r.exclusive = r.exclusive && !r.theme.unlocked

@@ -245,8 +245,15 @@ func (c *cell) stored(subject string, head map[string][]string, data []byte) *me
 }
 
 // forward publishes what a worker asks for.
-func (c *cell) forward(_ context.Context, m events.Message) error {
+func (c *cell) forward(ctx context.Context, m events.Message) error {
+	c.yield(taskOf(ctx), "forward")
+	if c.fault("input is refused") {
+		return errAway
+	}
 	c.stored(m.Subject, m.Header, m.Data)
+	if c.fault("input's reply is lost") {
+		return errAway
+	}
 	return nil
 }
 

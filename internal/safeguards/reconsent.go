@@ -141,31 +141,26 @@ var ofReconsent = []mutation{
 		name: "what a replay asks of other links is as old", file: "handlers/logout_user.go",
 		from: "	asks.Follow(header, storedAt)\n", to: "",
 		pkg: handlersPkg, test: "TestAReplayedLogoutIsAsOldAsItsOriginal",
-		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "what a logout asks of other links is as old", file: "events/replay.go",
 		from: "	m.Header[HeaderFirstStored] = []string{first.UTC().Format(time.RFC3339Nano)}\n}\n\n// Run", to: "}\n\n// Run",
 		pkg: handlersPkg, test: "TestWhatAUsersLogoutAsksOfOtherLinksIsAsOld",
-		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "whoever made a link looks for a logout of its user", file: "handlers/flow_apply.go",
 		from: "h.lookAgain, h.outSince,", to: "h.lookAgain,",
 		pkg: handlersPkg, test: "TestALinkThatAnEarlierConsentMakesEndsWithItsUsersLogout",
-		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "a logout of all links is noted before they are listed", file: "handlers/logout_user.go",
 		from: "	if err := h.noteOut(ctx, l, j.storedAt); err != nil {\n", to: "	if err := error(nil); err != nil {\n",
 		pkg: handlersPkg, test: "TestAConsentThatIsRuledOnAfterItsUsersLogoutMakesNoLink",
-		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "a replayed logout ends no link that was made since", file: "links/reconsent.go",
 		from: "	case l.ConsentOrder.IsZero() && l.MadeAt.After(at):\n", to: "	case false:\n",
 		pkg: handlersPkg, test: "TestAReplayedLogoutEndsNoLinkThatWasMadeSince",
-		unseen: "no simulated user logs out of all links",
 	},
 	{
 		name: "a report that is older than its bearer is not replayed on it", file: "links/decide.go",
