@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/regrant/regrant/events"
 )
@@ -53,9 +54,25 @@ func (s *simulation) reportNew() {
 	}
 }
 
+// hasten lets services, in half of the runs, report a generation when it is on its way,
+// and again when it is there.
+func (s *simulation) hasten() {
+	if s.hasty = len(s.processes) > 1 && s.random.IntN(2) == 0; s.hasty {
+		s.left, s.mistakes, s.exclusive, s.burst = max(s.left, 3), 3, false, 1
+		s.doings = append(s.doings, doing{36, s.reportEarly}, doing{9, s.reportNew}, doing{18, func() { s.deliver(false) }}, doing{36, s.goOn})
+	}
+}
+
+// onItsWay says that somebody has presented what brings a generation, or is about to.
+func (s *simulation) onItsWay() bool {
+	return slices.ContainsFunc(s.parked(), func(t *task) bool {
+		return slices.Contains([]string{"socket", "answer", "spool:before"}, t.point)
+	})
+}
+
 // reportEarly is a mistake: nobody has that generation yet.
 func (s *simulation) reportEarly() {
-	if l := s.link(); s.mistakes > 0 && l.Fingerprint != "" {
+	if l := s.link(); s.mistakes > 0 && l.Fingerprint != "" && (!s.hasty || s.onItsWay()) {
 		s.mistakes--
 		s.tell("reported by mistake: generation %d of %d", l.Generation+1, l.Generation)
 		s.overhear(s.world.report(l.Generation + 1))

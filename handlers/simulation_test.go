@@ -72,6 +72,7 @@ type simulation struct {
 	again  int             // deliveries that may still be made of what is being handled
 	never  map[string]bool // faults that this seed leaves out, and those that it does not
 	theme
+	slow      slowness
 	processes []*process
 	// starts begins a life of a worker.
 	starts  func(name string, skew time.Duration) *process
@@ -87,7 +88,8 @@ type simulation struct {
 	owed       uint64 // the newest generation that a 401 was reported of
 	// quick: what is announced is heard everywhere at once. behind: followers lag as
 	// often as they like.
-	quick, behind bool
+	// hasty: services report what is on its way.
+	quick, behind, hasty bool
 	// horizon is how far ahead a timer may be that is left to itself at rest; 0: any is
 	// waited for.
 	horizon time.Duration
@@ -116,6 +118,10 @@ func simulate(t *testing.T, seed uint64, replay providers.Replay, h *history) {
 	if themed(seed) {
 		s.narrow()
 		s.gossip()
+	}
+	if sluggish(seed) {
+		s.slowDown()
+		s.hasten()
 	}
 	for range 60 + s.random.IntN(200) {
 		s.choose()
@@ -164,7 +170,7 @@ func (s *simulation) goWrong(what string) bool {
 	}
 	never, known := s.never[what]
 	if !known {
-		never = s.random.IntN(s.kinds) < s.kinds-1
+		never = s.leavesOut(what)
 		s.never[what] = never
 	}
 	if never || s.random.IntN(s.odds) != 0 {
@@ -265,7 +271,10 @@ func (s *simulation) goOn() {
 }
 
 func (s *simulation) goOnOnce() {
-	free := slices.DeleteFunc(s.parked(), func(t *task) bool { return t.still })
+	if s.slow.call != "" {
+		s.linger()
+	}
+	free := slices.DeleteFunc(s.parked(), func(t *task) bool { return t.still || t.late > s.slow.now })
 	switch {
 	case len(free) == 0:
 	case s.turns > 0 && slices.Contains(free, s.current) && s.random.IntN(s.turns) > 0:

@@ -204,8 +204,12 @@ type task struct {
 	point  string   // where it stands
 	parked bool
 	still  bool // a simulation lets others go on
-	done   bool
-	resume chan struct{}
+	// arrived: it came to its point since a simulation looked last. late is what the count
+	// of goings-on must reach before it goes on.
+	arrived bool
+	late    int
+	done    bool
+	resume  chan struct{}
 }
 
 type taskKey struct{}
@@ -252,7 +256,7 @@ func (w *world) yield(t *task, point string) {
 func (w *world) stand(t *task, point string) {
 	w.pass()
 	if !t.p.dead {
-		t.point, t.parked = point, true
+		t.point, t.parked, t.arrived = point, true, true
 		<-t.resume
 	}
 	if t.p.dead {
