@@ -122,6 +122,9 @@ func (s *linkBook) look(is links.Link, revision uint64) {
 	if was.Exchange != nil && len(is.Attempts) > len(was.Attempts) {
 		s.c.t.Errorf("%s: a refresh began while flow %s is exchanged", is.Link, was.Exchange.ID)
 	}
+	if was.Exchange != nil && is.Awaiting != nil && (was.Awaiting == nil || is.Awaiting.AskedAt != was.Awaiting.AskedAt) {
+		s.c.t.Errorf("%s: credentials were asked for while flow %s is exchanged", is.Link, was.Exchange.ID)
+	}
 	if was.Exchange != nil && is.Exchange != nil && is.Status == links.ConsentRequired && was.Status != is.Status {
 		s.c.t.Errorf("%s: the grant was given up while flow %s is exchanged", is.Link, was.Exchange.ID)
 	}

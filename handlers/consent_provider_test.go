@@ -21,6 +21,7 @@ type op struct {
 	codes  map[string]*grantOf
 	access map[string]*tokens
 	fresh  map[string]*tokens // by refresh token
+	named  map[string]*login
 	// strict: a new consent ends the login's earlier grants.
 	strict bool
 	down   bool // the keys to verify are not reachable
@@ -54,6 +55,7 @@ type grantOf struct {
 	shown                      int
 	dead                       bool
 	newest                     *tokens
+	password                   bool // it came of one, and of no consent
 }
 
 // tokens are one set, with its number among those of the login.
@@ -66,13 +68,17 @@ type tokens struct {
 
 func newOP(c *cell) *op {
 	return &op{
-		c: c, codes: map[string]*grantOf{}, access: map[string]*tokens{}, fresh: map[string]*tokens{},
+		c: c, codes: map[string]*grantOf{}, access: map[string]*tokens{}, fresh: map[string]*tokens{}, named: map[string]*login{},
 		accounts: func() ([]string, error) { return nil, nil }, customer: func() (string, error) { return "", nil },
 	}
 }
 
 // login makes an account.
-func (o *op) login(name string) *login { return &login{sub: canary + "-" + name} }
+func (o *op) login(name string) *login {
+	who := &login{sub: canary + "-" + name}
+	o.named[who.sub] = who
+	return who
+}
 
 // subject is how our records name the login.
 func (c *cell) subject(who *login) string {
@@ -173,7 +179,7 @@ func (o *op) served(was, is links.Link) {
 		o.c.t.Errorf("%s: generation %d is nobody's token", is.Link, is.Generation)
 	case t.shown > 0:
 		o.c.t.Errorf("%s: generation %d is a token that was presented already", is.Link, is.Generation)
-	case is.Consent == was.Consent && t.of != o.tokensOf(was).of:
+	case is.Consent == was.Consent && t.of != o.tokensOf(was).of && !t.of.password:
 		o.c.t.Errorf("%s: generation %d is of another consent than generation %d", is.Link, is.Generation, was.Generation)
 	case is.Consent == was.Consent && t.number < o.tokensOf(was).number:
 		o.c.t.Errorf("%s: generation %d is an older token than generation %d", is.Link, is.Generation, was.Generation)
@@ -216,9 +222,14 @@ func (a *asker) Exchange(ctx context.Context, r providers.CodeRequest) providers
 	return out
 }
 
-// Refresh is one POST of a refresh token.
+// Refresh is one POST of a refresh token or a password.
 func (a *asker) Refresh(ctx context.Context, r providers.Request) providers.Outcome {
-	return a.post(ctx, "refresh", r.Deadline, &a.refreshes, func() *tokens { return a.renew(r.RefreshToken.Reveal()) })
+	return a.post(ctx, "refresh", r.Deadline, &a.refreshes, func() *tokens {
+		if r.Grant == providers.GrantPassword {
+			return a.admit(r)
+		}
+		return a.renew(r.RefreshToken.Reveal())
+	})
 }
 
 func (a *asker) post(ctx context.Context, what string, deadline time.Time, script *[]providers.Class, carryOut func() *tokens) providers.Outcome {

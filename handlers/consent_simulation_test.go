@@ -79,6 +79,9 @@ func (r *consentRun) setUp() {
 	for i := range 3 {
 		r.logins = append(r.logins, r.op.login(fmt.Sprint("login-", i)))
 	}
+	if th.session {
+		r.rules.Grants = chainWithPassword[r.random.IntN(len(chainWithPassword))]
+	}
 	r.imports("ann", "A", r.logins[0])
 	if second := th.second[r.random.IntN(len(th.second))]; second != "" {
 		r.imports(second, "B", r.logins[1])

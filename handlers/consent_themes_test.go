@@ -24,6 +24,8 @@ type consentTheme struct {
 	// things happen, and moreTurns up to how many more.
 	flows, atOnce, turns, moreTurns int
 	often                           often
+	// session: the provider takes a password too, which the owner of the session has.
+	session bool
 	// leave is how seldom a worker is left standing while others go on, 0: workers take
 	// turns at every step. unlocked: no lock excludes anybody.
 	leave    int
@@ -35,7 +37,7 @@ type consentTheme struct {
 // often is how often things happen, each compared with the others.
 type often struct {
 	goOn, deliver, crash, learn, consent, report, decision, other, replay, standStill, pause, logout, guess,
-	leaveAll, obtain, outAgain int
+	leaveAll, obtain, outAgain, session int
 }
 
 // anyConsent makes everything possible that one link meets, and nothing frequent.
@@ -50,6 +52,14 @@ var allLinks = consentTheme{
 	name: "all links", policies: []providers.Policy{"replace", "keep_both", "hold"}, holds: []time.Duration{0},
 	second: []string{"", "ann"}, users: []string{"ann"}, as: []int{0, 1, 2}, flows: 4, atOnce: 2, turns: 100, moreTurns: 150,
 	often: often{goOn: 55, deliver: 8, crash: 1, consent: 1, decision: 1, standStill: 1, pause: 4, leaveAll: 1, obtain: 1, outAgain: 1}, leave: 10, faults: []string{"input", "reply"},
+}
+
+// sessions is about a user who consents while services report the same link, and whose
+// session answers for it or does not.
+var sessions = consentTheme{
+	name: "sessions", policies: []providers.Policy{"replace"}, holds: []time.Duration{0}, session: true,
+	second: []string{""}, users: []string{"ann"}, as: []int{0}, linked: true, flows: 3, atOnce: 1, turns: 80, moreTurns: 100,
+	often: often{goOn: 50, deliver: 8, crash: 1, consent: 1, report: 5, standStill: 1, pause: 4, session: 4}, leave: 10, unlocked: true, faults: []string{"response", "reply"},
 }
 
 // consentThemes are those of three quarters of the seeds, in turn.
@@ -90,10 +100,12 @@ var consentThemes = []consentTheme{
 // consentThemeOf is a seed's. Every fourth seed is one of consents.
 func consentThemeOf(seed uint64) consentTheme {
 	n := seed / 4
-	switch n % 8 {
+	switch n % 16 {
 	case 0:
 		return anyConsent
-	case 4:
+	case 8:
+		return sessions
+	case 4, 12:
 		return allLinks
 	}
 	return consentThemes[(n-n/4-1)%uint64(len(consentThemes))]
@@ -119,6 +131,7 @@ func (r *consentRun) narrow() {
 		{o.leaveAll, r.leavesAll},
 		{o.obtain, r.obtained},
 		{o.outAgain, r.replayLogout},
+		{o.session, r.comesOrGoes},
 	}
 	r.turns = turns{rank: map[*task]int{}, until: map[*task]int{}}
 	r.exclusive = r.exclusive && !r.theme.unlocked

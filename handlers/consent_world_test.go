@@ -104,7 +104,7 @@ func (c *cell) late(name string, skew time.Duration) *process {
 		Worker: name, Source: "//regrant/test", Tenants: []string{"default", "other"},
 		Providers: c.providers(p),
 		Store:     c.book, Index: c.book, Flows: c.flows, Keys: c.keys, Spool: &host{&spooler{p}, c}, Locker: &locker{p}, Timers: &c.broker, Outputs: c.out,
-		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil },
+		Budget: c.budget, Clock: p.clock, StoreClock: func(context.Context) (time.Time, error) { return c.server.now(), nil }, Credentials: c.credentials,
 		Log: slog.New(slog.NewTextHandler(c.log(), &slog.HandlerOptions{Level: slog.LevelDebug})), Random: random.Float64, Known: 10, Probe: c.point,
 		Forward: c.forward, Audit: c.audit,
 	})

@@ -49,7 +49,6 @@ var ofGrants = []mutation{
 		name: "no password is asked for while an exchange is open", file: "links/decide.go",
 		from: " || l.Awaiting != nil):\n", to: "):\n",
 		pkg: linksPkg, test: "TestNoPasswordIsAskedForWhileACodeIsExchanged",
-		unseen: "no simulated cell has both",
 	},
 	{
 		name: "a wrong password gives an unknown outcome no more time", file: "links/outcome.go",
