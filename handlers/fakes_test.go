@@ -39,6 +39,9 @@ type watched struct {
 	intents map[string]intent
 	due     map[uint64]uint64
 	fresh   freshRefusals
+	// askedBy asked for credentials last; refused are generations whose bearer was.
+	askedBy *process
+	refused map[uint64]bool
 }
 
 func (s *watched) Get(ctx context.Context, a events.Address) (links.Stored, error) {
@@ -175,6 +178,7 @@ func (p *process) take(m *message) *task {
 		p.w.judgeAck(m, map[bool]heed{false: collapsed, true: thoughtStale}[stale])
 		return nil
 	}
+	p.w.judgeUnread(p, m)
 	return p.start(m, func(ctx context.Context) {
 		v := p.w.guarded(func() inbox.Verdict { return h.Handle(ctx, &delivery) })
 		p.w.yield(taskOf(ctx), "settle")
@@ -276,6 +280,7 @@ func (b *broker) store(m events.Message) {
 		b.w.t.Errorf("event %d is stored after %d others", n, len(b.stored))
 	}
 	b.stored = append(b.stored, m)
+	b.w.judgeWord(m)
 }
 
 func sequence(m events.Message) int {
@@ -307,6 +312,8 @@ func (p *process) feed() {
 		p.w.t.Fatal(err)
 	}
 	p.h.Learn(a, m.Header)
+	g, _ := events.GenerationOf(m.Header)
+	p.heard = max(p.heard, g)
 	synctest.Wait() // whoever waited for this news
 }
 

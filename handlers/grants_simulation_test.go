@@ -62,6 +62,10 @@ func newChainRun(t *testing.T, seed uint64) *chainRun {
 	}
 	chain := chainOf(random)
 	profile := providers.Profile{ClientID: "client", Rotation: "always", Replay: replay, Grants: chain, RenewMargin: 2 * time.Hour}
+	if cutOff(seed) {
+		chain = []providers.Grant{providers.GrantRefreshToken, []providers.Grant{providers.GrantAPIKey, providers.GrantClientCredentials}[seed/4%2]}
+		profile.Grants = chain
+	}
 	w := worldOf(t, profile, func(line *handlers.ImportLine) {
 		if slices.Contains(chain, providers.GrantAPIKey) && random.IntN(4) > 0 {
 			line.APIKey = secret.New(canary + "-key")
@@ -94,13 +98,16 @@ func (r *chainRun) run() {
 		s.narrow()
 		r.narrow()
 	}
+	if cutOff(r.seed) {
+		r.cut, s.burst, s.pauses = true, 25, []time.Duration{16 * time.Second, 125 * time.Second}
+	}
 	for range 60 + s.random.IntN(240) {
 		if s.random.IntN(r.often) == 0 {
 			r.happen()
 		}
 		s.choose()
 	}
-	r.lies, r.spiking = false, false
+	r.lies, r.spiking, r.cut = false, false, false
 	if s.random.IntN(2) == 0 {
 		s.session = nil
 	} else {
@@ -109,6 +116,10 @@ func (r *chainRun) run() {
 	s.comeToRest()
 	r.judge()
 }
+
+// cutOff are a quarter of the seeds of chains that have a theme: the way back from the
+// provider is cut most of the time, and what can be tried besides a refresh token is tried again and again.
+func cutOff(seed uint64) bool { return themed(seed) && seed/16%4 == 0 }
 
 // narrow draws what goes on around the workers in a run that has a theme.
 func (r *chainRun) narrow() {
@@ -126,6 +137,9 @@ func (r *chainRun) happen() {
 		n = r.few[n%len(r.few)]
 	}
 	switch {
+	case cutOff(r.seed) && s.random.IntN(4) == 0:
+		r.cut = s.random.IntN(8) > 0
+		s.tell("no answer arrives: %v", r.cut)
 	case n == 0 && s.random.IntN(20) == 0:
 		r.logout()
 		s.tell("the user logs out")

@@ -34,6 +34,8 @@ type vault struct {
 	// they are not; spiking: so are those of many other links.
 	refuses       map[providers.Grant]bool
 	lies, spiking bool
+	// cut: everything is carried out, and no answer arrives.
+	cut bool
 	// heard are grants whose death was told while nothing spoke against it, lost those
 	// of which an answer did not arrive.
 	heard, lost map[providers.Grant]bool
@@ -141,7 +143,7 @@ func (c *vaultClient) Refresh(ctx context.Context, r providers.Request) provider
 	g := c.v.present(r)
 	c.w.yield(t, "answer")
 	switch {
-	case class == providers.Ambiguous || c.w.fault("response is lost"):
+	case class == providers.Ambiguous || c.v.cut || c.w.fault("response is lost"):
 		c.v.lost[r.Grant] = true
 		return providers.Outcome{Class: providers.Ambiguous}
 	case g == nil || class == providers.GrantDead:

@@ -145,10 +145,15 @@ func (s *simulation) judgeAnnounced(l links.Link) {
 	s.wantArmed()
 }
 
-// judgeReplay publishes the whole history of inputs once more (G8).
+// judgeReplay publishes the whole history of inputs once more (G8). That a bearer is about
+// to end may be true by now, and is what a replay says of the time when it was heard.
 func (s *simulation) judgeReplay() {
 	asked, revision := s.provider.presentations, len(s.store.older)
 	for _, m := range s.reports {
+		if slices.Contains(m.Header[events.HeaderReason], string(events.ReasonExpiring)) {
+			s.replayed(m)
+			continue
+		}
 		s.broker.add(m.Stream, m.Subject, m.Header, m.Data)
 	}
 	s.drain()

@@ -87,16 +87,21 @@ func (s *simulation) replay() {
 		return
 	}
 	s.replays--
+	s.tell("message %d is replayed", m.Sequence)
+	heard := s.replayed(m)
+	heard.replay = true // nobody's duty is to rest on it
+	s.overhear(heard)
+}
+
+// replayed is an input as an operator publishes it again.
+func (s *simulation) replayed(m *message) *message {
 	again, err := events.Subjects{}.Replay(events.Original{
 		Subject: m.Subject, Header: m.Header, Data: m.Data, Sequence: m.Sequence, StoredAt: m.StoredAt,
 	}, fmt.Sprint("run-", len(s.broker.messages)))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.tell("message %d is replayed", m.Sequence)
-	heard := s.broker.add(m.Stream, again.Subject, again.Header, again.Data)
-	heard.replay = true // nobody's duty is to rest on it
-	s.overhear(heard)
+	return s.broker.add(m.Stream, again.Subject, again.Header, again.Data)
 }
 
 // overhear keeps a message that may be settled without effect.

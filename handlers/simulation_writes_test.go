@@ -21,6 +21,8 @@ func (s *watched) look(by *task, was, is links.Link) {
 	s.patient(by, was, is)
 	s.unsent(was, is)
 	s.awaited(was, is)
+	s.rarelyAsked(by, was, is)
+	s.refusedThen(by, was, is)
 	s.fresh.look(s.w, was, is)
 	s.w.notInCircles(by, was, is)
 	s.w.noneTwice(is)
@@ -37,7 +39,7 @@ func (s *watched) look(by *task, was, is links.Link) {
 func (s *watched) remember(is links.Link) {
 	if s.settled == nil {
 		s.settled, s.kept, s.decided = map[string]bool{}, map[string]bool{}, map[string]uint64{}
-		s.intents, s.due = map[string]intent{}, map[uint64]uint64{}
+		s.intents, s.due, s.refused = map[string]intent{}, map[uint64]uint64{}, map[uint64]bool{}
 	}
 	for _, c := range is.History {
 		s.settled[c.Attempt] = true

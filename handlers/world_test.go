@@ -134,6 +134,8 @@ type process struct {
 	dead bool
 	skew time.Duration // of its clock
 	fed  int           // stored events that its feed has shown it
+	// heard is the newest generation among those.
+	heard uint64
 	// end, if set, ends what the process runs beside its tasks.
 	end func()
 }

@@ -21,13 +21,11 @@ var ofGrants = []mutation{
 		name: "that a refresh token was presented is never forgotten", file: "links/refresh.go",
 		from: "return a.By() != GrantRefreshToken })\n", to: "return true })\n",
 		pkg: linksPkg, test: "TestThatARefreshTokenWasPresentedIsNeverForgotten",
-		unseen: "takes more attempts of one generation than a run has",
 	},
 	{
 		name: "an absent owner is not asked for each report", file: "links/grants.go",
 		from: "		return !now.Before(l.Awaiting.AskedAt.Add(r.askAgain())) || ", to: "		return true || ",
 		pkg: handlersPkg, test: "TestAStormDoesNotAskAnAbsentOwnerForEachReport",
-		unseen: "costs questions, and breaks nothing",
 	},
 	{
 		name: "an absent owner is called for once", file: "links/grants.go",

@@ -66,7 +66,6 @@ var ofRefresh = []mutation{
 		name: "stale guard", file: "handlers/token_expired.go",
 		from: "	if h.known.of(a).generation > generation {\n", to: "	if false {\n",
 		pkg: handlersPkg, test: "TestAStaleReportIsSettledWithoutARead",
-		unseen: "costs a read, and breaks nothing",
 	},
 	{
 		name: "expected sequence on timers", model: "M_TIMERSEQ", file: "bus/timer.go",
@@ -166,6 +165,5 @@ var ofRefresh = []mutation{
 		name: "a bearer that was refused is not said to live", file: "links/outcome.go",
 		from: "r.PreviousStillValid && !l.Refused", to: "r.PreviousStillValid",
 		pkg: linksPkg, test: "TestARefusedBearerIsNotSaidToLive",
-		unseen: "a word in an event, which nothing rests on",
 	},
 }
