@@ -21,10 +21,11 @@ const (
 	RejectedForeign = "foreign_kills"
 )
 
-// refusedFresh says that a bearer of our own making was refused before its time.
+// refusedFresh says that a bearer of our own making was refused before its time. Of a
+// generation without one, whose answer was cut short, only a mistake says so.
 func (l Link) refusedFresh(r Rules, now time.Time) bool {
 	age := now.Sub(l.IssuedAt)
-	return l.Refused && l.Generation > 1 && r.FreshWindow > 0 && age >= 0 && age < r.FreshWindow &&
+	return l.Refused && l.Fingerprint != "" && l.Generation > 1 && r.FreshWindow > 0 && age >= 0 && age < r.FreshWindow &&
 		(l.ExpiresAt.IsZero() || now.Before(l.ExpiresAt))
 }
 

@@ -82,6 +82,21 @@ func TestRefusalsThatAreNoLoopDoNotStopALink(t *testing.T) {
 	}
 }
 
+// An answer that was cut short makes a generation without a bearer. Who reports it refused
+// has counted ahead.
+func TestAGenerationWithoutABearerIsNoRefusedOne(t *testing.T) {
+	r, l := guarded(false), active()
+	l.IssuedAt, l.FreshRefusals = now.Add(-time.Minute), []time.Time{now.Add(-3 * time.Minute), now.Add(-2 * time.Minute)}
+	if _, did := cycle(t, l, r, now); did != links.Reject {
+		t.Fatalf("the third bearer that is refused: %v", did)
+	}
+	l.Fingerprint = ""
+	next, did := cycle(t, l, r, now)
+	if did != links.Begin || len(next.FreshRefusals) != 2 {
+		t.Errorf("without a bearer: %v, and %d were refused", did, len(next.FreshRefusals))
+	}
+}
+
 // R23: so many grants die at once that nobody is asked to consent: the verdict
 // waits, and where that harms nobody the credential is presented again.
 func TestAVerdictIsHeldWhileManyGrantsDie(t *testing.T) {
