@@ -12,6 +12,7 @@ import (
 
 	"github.com/regrant/regrant/events"
 	"github.com/regrant/regrant/links"
+	"github.com/regrant/regrant/providers"
 )
 
 // consentSeeds is how many interleavings go test runs; see seeds.
@@ -80,7 +81,8 @@ func (r *consentRun) setUp() {
 		r.logins = append(r.logins, r.op.login(fmt.Sprint("login-", i)))
 	}
 	if th.session {
-		r.rules.Grants = chainWithPassword[r.random.IntN(len(chainWithPassword))]
+		r.rules.Grants, r.rules.LockBy = chainWithPassword[r.random.IntN(len(chainWithPassword))], providers.LockByUser
+		r.sharers = r.userOf
 	}
 	r.imports("ann", "A", r.logins[0])
 	if second := th.second[r.random.IntN(len(th.second))]; second != "" {

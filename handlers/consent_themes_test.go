@@ -24,7 +24,8 @@ type consentTheme struct {
 	// things happen, and moreTurns up to how many more.
 	flows, atOnce, turns, moreTurns int
 	often                           often
-	// session: the provider takes a password too, which the owner of the session has.
+	// session: the provider takes a password too, which the owner of the session has, and
+	// all links of a user have one token.
 	session bool
 	// leave is how seldom a worker is left standing while others go on, 0: workers take
 	// turns at every step. unlocked: no lock excludes anybody.
@@ -58,7 +59,7 @@ var allLinks = consentTheme{
 // session answers for it or does not.
 var sessions = consentTheme{
 	name: "sessions", policies: []providers.Policy{"replace"}, holds: []time.Duration{0}, session: true,
-	second: []string{""}, users: []string{"ann"}, as: []int{0}, linked: true, flows: 3, atOnce: 1, turns: 80, moreTurns: 100,
+	second: []string{"", "ann"}, users: []string{"ann"}, as: []int{0}, linked: true, flows: 3, atOnce: 1, turns: 80, moreTurns: 100,
 	often: often{goOn: 50, deliver: 8, crash: 1, consent: 1, report: 5, standStill: 1, pause: 4, session: 4}, leave: 10, unlocked: true, faults: []string{"response", "reply"},
 }
 

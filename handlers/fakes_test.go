@@ -334,6 +334,10 @@ func (l *locker) Acquire(ctx context.Context, name string) (locks.Lease, error) 
 		return nil, locks.ErrHeld
 	}
 	got := &lease{p: l.p, name: name, renewed: time.Now()}
+	if w.sharers != nil {
+		got.sharer = w.sharers(taskOf(ctx))
+	}
+	w.judgeShared(got)
 	w.leases[name] = got
 	return got, nil
 }
@@ -344,6 +348,8 @@ type lease struct {
 	name    string
 	renewed time.Time
 	let     bool // its holder is done, whether the server was told or not
+	// sharer is the user whose links have one token; empty: it is the link's alone.
+	sharer string
 }
 
 func (l *lease) holds() bool {

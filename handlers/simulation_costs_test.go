@@ -50,3 +50,13 @@ func (w *world) judgeWord(m events.Message) {
 		w.t.Errorf("generation %d was refused, and is said to live beside generation %d", g-1, g)
 	}
 }
+
+// judgeShared: who has one token has one lock. Two of them cost lost races, each of which
+// presents the token for nothing.
+func (w *world) judgeShared(l *lease) {
+	for name, other := range w.leases {
+		if l.sharer != "" && l.sharer == other.sharer && l.name != name && other.holds() {
+			w.t.Errorf("%s locks %s while %s has locked %s, and both have one token", l.p.name, l.name, other.p.name, name)
+		}
+	}
+}

@@ -70,6 +70,8 @@ type world struct {
 	// exclusive: a lock has one holder at a time, until it expires.
 	exclusive bool
 	leases    map[string]*lease
+	// sharers, if set, says whose links have the token that a task is about.
+	sharers func(t *task) string
 }
 
 // newWorld makes a cell with one imported link. Call it in a synctest bubble.

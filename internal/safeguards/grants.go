@@ -87,7 +87,6 @@ var ofGrants = []mutation{
 		name: "links that share a token share a lock", file: "handlers/grants.go",
 		from: "	if by == \"\" || by == providers.LockByLink {\n", to: "	if by != \"none\" {\n",
 		pkg: handlersPkg, test: "TestLinksThatShareATokenShareALock",
-		unseen: "costs lost races, and breaks nothing",
 	},
 	{
 		name: "a refusal is of one ruling and those before it", file: "links/fence.go",
