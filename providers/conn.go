@@ -13,10 +13,31 @@ const (
 	maxHeaders = 64 << 10
 )
 
-// guardedConn refuses writes that the attempt no longer permits.
+// guardedConn refuses writes that the attempt no longer permits. Closed without an
+// answer, by us or by the end of this process, it is reset: what the provider's host has
+// not got by then it never gets. A connection that is closed in good order goes on
+// sending what was written to it, for minutes where the network is away: long enough
+// for somebody to present the same again, and to go on with what came of it.
 type guardedConn struct {
 	net.Conn
 	attempt *attempt
+}
+
+// lingers is what a TCP connection has.
+type lingers interface{ SetLinger(seconds int) error }
+
+func (c *guardedConn) linger(seconds int) {
+	if tcp, ok := c.Conn.(lingers); ok {
+		_ = tcp.SetLinger(seconds) // closed already, then
+	}
+}
+
+// Close takes leave in good order of a provider that has answered.
+func (c *guardedConn) Close() error {
+	if c.attempt.reach() >= ReachFirstByte {
+		c.linger(-1)
+	}
+	return c.Conn.Close()
 }
 
 func (c *guardedConn) Write(b []byte) (int, error) {
@@ -45,8 +66,10 @@ func (p *Provider) dialAttempt(ctx context.Context, network, address string) (ne
 	if err != nil {
 		return nil, err
 	}
+	guarded := &guardedConn{Conn: conn, attempt: a}
+	guarded.linger(0)
 	context.AfterFunc(a.ctx, func() { _ = conn.Close() })
-	return &guardedConn{Conn: conn, attempt: a}, nil
+	return guarded, nil
 }
 
 // dialFunc opens a connection, as net.Dialer.DialContext does.

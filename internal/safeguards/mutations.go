@@ -93,6 +93,11 @@ var ofRefresh = []mutation{
 		pkg: handlersPkg, test: "TestTheStoresClockMayAnswerLate",
 	},
 	{
+		name: "a connection without an answer is reset", file: "providers/conn.go",
+		from: "	guarded.linger(0)\n", to: "",
+		pkg: providersPkg, test: "TestARequestIsNotDeliveredAfterItsDeadline",
+	},
+	{
 		name: "an unknown outcome is judged by the store's clock", file: "links/outcome.go",
 		from: "	l.Status = Uncertain\n	return l.settleUncertain(v.StoreNow, o)\n", to: "	l.Status = Uncertain\n	return l.settleUncertain(v.Now, o)\n",
 		pkg: handlersPkg, test: "TestAnUnknownOutcomeIsJudgedByTheStoresClock",

@@ -2,6 +2,7 @@ package faultproxy
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -20,6 +21,7 @@ type pair struct {
 	proxy  *Proxy
 	client net.Conn
 	asked  bool // a request was forwarded since the proxy was armed; guarded by proxy.mu
+	early  bool // the client connected in a partition, and has not been looked at since
 
 	ending sync.Once
 	gone   chan struct{} // closed by cut
@@ -28,9 +30,11 @@ type pair struct {
 // serve forwards until either side ends, which ends the other.
 func (c *pair) serve() {
 	defer c.cut()
-	if _, ok := c.pass(); !ok {
+	waited, alive := c.pass()
+	if !alive {
 		return
 	}
+	c.early = waited
 	server, err := net.DialTimeout("tcp", c.proxy.target, dialFor)
 	if err != nil {
 		return // like a server that refuses
@@ -107,27 +111,36 @@ func (c *pair) request(data []byte) ([]byte, bool) {
 	if !alive {
 		return nil, false
 	}
-	if waited && c.proxy.dropOrphans {
-		more, there := c.peek()
-		if !there {
+	if (waited || c.early) && c.proxy.dropOrphans {
+		more, end := c.drain()
+		if end != nil && (c.early || !errors.Is(end, io.EOF)) {
 			return nil, false
 		}
 		data = append(slices.Clone(data), more...)
 	}
+	c.early = false
 	c.proxy.mu.Lock()
 	defer c.proxy.mu.Unlock()
 	c.asked = true
 	return data, true
 }
 
-// peek reads what has come from the client meanwhile, without waiting for it, and says
-// whether the client is there.
-func (c *pair) peek() ([]byte, bool) {
+// drain reads what has come from the client meanwhile, without waiting for it, and how
+// its connection has ended, if it has: io.EOF is in good order.
+func (c *pair) drain() (all []byte, end error) {
 	_ = c.client.SetReadDeadline(time.Now().Add(time.Millisecond))
 	defer func() { _ = c.client.SetReadDeadline(time.Time{}) }()
 	buffer := make([]byte, chunk)
-	n, err := c.client.Read(buffer)
-	return buffer[:n], err == nil || errors.Is(err, os.ErrDeadlineExceeded)
+	for {
+		n, err := c.client.Read(buffer)
+		all = append(all, buffer[:n]...)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return all, nil
+		case err != nil:
+			return all, err
+		}
+	}
 }
 
 // reply forwards what the server said, unless it is to be lost.

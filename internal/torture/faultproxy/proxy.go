@@ -11,7 +11,7 @@ import (
 type Proxy struct {
 	target   string
 	listener net.Listener
-	// dropOrphans loses what is held for a client that has gone meanwhile.
+	// dropOrphans loses what a sender's kernel would not have sent any more.
 	dropOrphans bool
 
 	mu     sync.Mutex
@@ -38,8 +38,10 @@ const (
 // Option changes a proxy.
 type Option func(*Proxy)
 
-// DropOrphans loses what a client sent into a partition, if it hung up before the end
-// of it. Otherwise it arrives late, as from a network's queues.
+// DropOrphans makes a partition one of wires: who connected in it and left, or reset its
+// connection before the end of it, is not heard of afterwards. What a client sent that
+// closed its connection in good order arrives late, for its kernel goes on sending.
+// Without, everything arrives, as from the queues of a proxy.
 func DropOrphans(p *Proxy) { p.dropOrphans = true }
 
 // Start listens on a free loopback port for connections to target, HOST:PORT. Whether

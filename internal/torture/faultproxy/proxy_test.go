@@ -162,33 +162,40 @@ func TestNothingMovesInAPartitionAndAllOfItAfterwards(t *testing.T) {
 
 func TestWhatALeavingClientSentIntoAPartition(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		options []Option
-		first   string // what the server gets first
+		name         string
+		options      []Option
+		reset, early bool
+		first        string // what the server gets first
 	}{
-		{"arrives late", nil, "lost"},
-		{"is lost where it is to be", []Option{DropOrphans}, "kept"},
+		{"arrives late", nil, true, false, "left"},
+		{"is lost with a connection that is reset", []Option{DropOrphans}, true, false, "kept"},
+		{"arrives late where its kernel goes on", []Option{DropOrphans}, false, false, "left"},
+		{"is lost with a connection that never was", []Option{DropOrphans}, false, true, "kept"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, came := start(t, c.options...)
+			if c.early {
+				p.Hold()
+			}
 			leaving := dial(t, p)
-			say(t, leaving, "before")
-			hear(t, leaving, "before")
-			<-came
-			p.Hold()
-			say(t, leaving, "lost")
+			if !c.early {
+				say(t, leaving, "before")
+				hear(t, leaving, "before")
+				<-came
+				p.Hold()
+			}
+			say(t, leaving, "left")
 			holds(t, p)
+			if c.reset {
+				_ = leaving.(*net.TCPConn).SetLinger(0)
+			}
 			_ = leaving.Close()
 			p.Release()
-			if c.options == nil {
-				if got := <-came; got != c.first {
-					t.Fatalf("the server got %q", got)
-				}
-				return
+			if c.first == "kept" {
+				staying := dial(t, p)
+				say(t, staying, "kept")
+				hear(t, staying, "kept")
 			}
-			staying := dial(t, p)
-			say(t, staying, "kept")
-			hear(t, staying, "kept")
 			if got := <-came; got != c.first {
 				t.Fatalf("the server got %q", got)
 			}
