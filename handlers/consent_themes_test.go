@@ -31,6 +31,12 @@ type consentTheme struct {
 	// turns at every step. unlocked: no lock excludes anybody.
 	leave    int
 	unlocked bool
+	// leaveAt is the call before which workers are left, and go through all others; empty:
+	// any. again is how often what is being handled may at least be delivered beside.
+	leaveAt string
+	again   int
+	// calm: nothing goes wrong before a turn that a seed draws of so many, and so more late.
+	calm int
 	// faults are the kinds that go wrong, by a word of theirs; none: each seed draws its own.
 	faults []string
 }
@@ -61,6 +67,30 @@ var sessions = consentTheme{
 	name: "sessions", policies: []providers.Policy{"replace"}, holds: []time.Duration{0}, session: true,
 	second: []string{"", "ann"}, users: []string{"ann"}, as: []int{0}, linked: true, flows: 3, atOnce: 1, turns: 80, moreTurns: 100,
 	often: often{goOn: 50, deliver: 8, crash: 1, consent: 1, report: 5, standStill: 1, pause: 4, session: 4}, leave: 10, unlocked: true, faults: []string{"response", "reply"},
+}
+
+// cutShort is about approvals that are not carried out to their end: faults and kills come
+// late, and nobody else is at the same thing.
+var cutShort = consentTheme{
+	name: "cut short", policies: []providers.Policy{"hold"}, holds: []time.Duration{0},
+	second: []string{""}, users: []string{"ann"}, as: []int{1, 2}, linked: true, flows: 1, atOnce: 1, turns: 120, moreTurns: 60,
+	often: often{goOn: 120, deliver: 3, crash: 8, decision: 12, pause: 1, logout: 1}, leave: 60, calm: 100, faults: []string{"event is refused", "timer is refused", "read"},
+}
+
+// overtaking is about workers that have claimed a login and are left before they read the
+// link that it goes to, while newer consents claim it, and others take up the same flow.
+var overtaking = consentTheme{
+	name: "overtaking", policies: []providers.Policy{"replace", "keep_both"}, holds: []time.Duration{0},
+	second: []string{""}, users: []string{"ann", "bob"}, as: []int{0}, flows: 4, atOnce: 4, turns: 150, moreTurns: 100,
+	often: often{goOn: 50, deliver: 8}, leave: 3, leaveAt: "latest", again: 12, unlocked: true, faults: []string{"nothing"},
+}
+
+// crowd is about a login that many consent with at once, so that rulings are out of date
+// when they are carried out, and are made anew, time and again.
+var crowd = consentTheme{
+	name: "crowd", policies: []providers.Policy{"replace", "keep_both"}, holds: []time.Duration{0},
+	second: []string{""}, users: []string{"ann", "bob", "carol"}, as: []int{0}, flows: 6, atOnce: 6, turns: 150, moreTurns: 100,
+	often: often{goOn: 50, deliver: 8}, unlocked: true, faults: []string{"nothing"},
 }
 
 // consentThemes are those of three quarters of the seeds, in turn.
@@ -98,16 +128,14 @@ var consentThemes = []consentTheme{
 	},
 }
 
+// otherThemes are those of the other quarter, in turn.
+var otherThemes = []consentTheme{anyConsent, allLinks, sessions, crowd, cutShort, overtaking, overtaking, cutShort}
+
 // consentThemeOf is a seed's. Every fourth seed is one of consents.
 func consentThemeOf(seed uint64) consentTheme {
 	n := seed / 4
-	switch n % 16 {
-	case 0:
-		return anyConsent
-	case 8:
-		return sessions
-	case 4, 12:
-		return allLinks
+	if n%4 == 0 {
+		return otherThemes[n/4%uint64(len(otherThemes))]
 	}
 	return consentThemes[(n-n/4-1)%uint64(len(consentThemes))]
 }
@@ -118,7 +146,7 @@ func (r *consentRun) narrow() {
 	r.doings = []doing{
 		{o.goOn, r.goOn},
 		{o.deliver, func() { s.deliver(r.random.IntN(6) == 0) }},
-		{o.crash, s.crashOne},
+		{o.crash, r.crash},
 		{o.learn, func() { r.learn(s.pick()) }},
 		{o.consent, r.consent},
 		{o.report, r.report},
@@ -135,23 +163,35 @@ func (r *consentRun) narrow() {
 		{o.session, r.comesOrGoes},
 	}
 	r.turns = turns{rank: map[*task]int{}, until: map[*task]int{}}
+	if r.theme.calm > 0 {
+		r.turns.calm = r.random.IntN(r.theme.calm)
+	}
 	r.exclusive = r.exclusive && !r.theme.unlocked
 	if r.theme.leave > 0 {
 		s.again = 4
 	}
+	s.again = max(s.again, r.theme.again)
 	if len(r.theme.faults) > 0 {
 		r.fault = r.goesWrong
 	}
 }
 
+// crash kills a worker; where there was a calm, one that has something to do.
+func (r *consentRun) crash() {
+	if r.theme.calm == 0 || r.turns.now >= r.turns.calm && len(r.sim.parked()) > 0 {
+		r.sim.crashOne()
+	}
+}
+
 // goesWrong leaves out what is not of the theme.
 func (r *consentRun) goesWrong(what string) bool {
-	return slices.ContainsFunc(r.theme.faults, func(word string) bool { return strings.Contains(what, word) }) && r.sim.goWrong(what)
+	return r.turns.now >= r.turns.calm && slices.ContainsFunc(r.theme.faults, func(word string) bool { return strings.Contains(what, word) }) && r.sim.goWrong(what)
 }
 
 // turns is in which order tasks go on.
 type turns struct {
 	now    int // things that were done
+	calm   int // things that are done before anything goes wrong
 	rank   map[*task]int
 	lowest int
 	until  map[*task]int // when one that was left may go on at all
@@ -172,7 +212,7 @@ func (r *consentRun) goOn() {
 		return
 	}
 	first := slices.MaxFunc(free, func(a, b *task) int { return cmp.Compare(r.rank(a), r.rank(b)) })
-	if r.random.IntN(r.theme.leave) > 0 {
+	if r.theme.leaveAt != "" && first.point != r.theme.leaveAt || r.random.IntN(r.theme.leave) > 0 {
 		r.sim.goes(first)
 		return
 	}
