@@ -314,6 +314,17 @@ func TestTheTimerIsArmedBeforeTheGenerationIsAnnounced(t *testing.T) {
 	})
 }
 
+// The next report announces a generation whose own worker has not armed its timer yet.
+func TestTheTimerIsArmedBeforeTheNextReportAnnouncesTheGeneration(t *testing.T) {
+	in(t, "forbidden", func(w *world) {
+		w.rules.RenewAt = 0.5
+		a, b, m := w.process("a"), w.process("b"), w.report(1)
+		a.take(m).until("arm")
+		b.take(w.report(2)).until("publish")
+		w.wantArmed()
+	})
+}
+
 func TestTheReconcilerArmsWhatThisProcessRemembersAsArmed(t *testing.T) {
 	in(t, "forbidden", func(w *world) {
 		w.rules.RenewAt = 0.5
