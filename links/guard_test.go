@@ -97,6 +97,15 @@ func TestAGenerationWithoutABearerIsNoRefusedOne(t *testing.T) {
 	}
 }
 
+func TestARefusedBearerCountsAlsoWhereAKeptAnswerReplacesIt(t *testing.T) {
+	l := active()
+	l.IssuedAt, l.Refused = now.Add(-time.Minute), true
+	next := l.Promote(links.Kept{Attempt: "a", Consent: 2, Generation: 5}, links.Grant{Refreshable: true, Sealed: []byte("s")}, origin, now, guarded(false), 0)
+	if n := len(next.FreshRefusals); n != 1 {
+		t.Errorf("%d refusals are kept", n)
+	}
+}
+
 // R23: so many grants die at once that nobody is asked to consent: the verdict
 // waits, and where that harms nobody the credential is presented again.
 func TestAVerdictIsHeldWhileManyGrantsDie(t *testing.T) {

@@ -96,7 +96,7 @@ func (l Link) Promote(k Kept, g Grant, o Origin, now time.Time, r Rules, jitter 
 	if g.Fingerprint != "" {
 		return l.Commit(c, g, events.CauseCandidate, o, now, r, jitter)
 	}
-	l = l.renewed(GrantRefreshToken, g, r).adopt(g, r, jitter)
+	l = l.counted(r, now).renewed(GrantRefreshToken, g, r).adopt(g, r, jitter)
 	l.Attempts, l.FirstIntentAt, l.AnswersUntil = nil, time.Time{}, time.Time{}
 	return l.Drop(KeptCandidate).remember(now, changeCommit, c.Attempt).schedule(now, DueRetry)
 }
