@@ -2,8 +2,10 @@ package handlers
 
 import (
 	"sync"
+	"time"
 
 	"github.com/regrant/regrant/events"
+	"github.com/regrant/regrant/links"
 )
 
 // flight is the handling of one link by this process: there is never more than
@@ -13,15 +15,17 @@ type flight struct {
 	generation  uint64
 	fingerprint string
 	reason      events.Reason
+	sure        bool // that there was such a generation when its message was stored
 	done        chan struct{}
 	waiter      bool
 }
 
 // carries says whether the flight's own message has the same duty as a report. One
-// without a reason carries nobody else's: a replay's, that of another input, or one that
-// may end as a dead letter.
+// without a reason carries nobody else's: a replay's, or that of another input. Nor does
+// one that may have named what was not there yet: to whoever got it meanwhile it was
+// a dead letter, and then no message has the duty.
 func (f *flight) carries(generation uint64, fingerprint string, reason events.Reason) bool {
-	if f.reason == "" || f.reason != reason {
+	if !f.sure || f.reason == "" || f.reason != reason {
 		return false
 	}
 	if generation != 0 {
@@ -65,14 +69,6 @@ func (f *flights) collapses(a events.Address, generation uint64, fingerprint str
 	return ok && delivered == 1 && under.carries(generation, fingerprint, reason)
 }
 
-// withdraw lets no more reports collapse into a flight, which may yet turn out to be
-// about what is not there.
-func (f *flights) withdraw(mine *flight) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	mine.reason = ""
-}
-
 // busy says whether the link has a flight.
 func (f *flights) busy(a events.Address) bool {
 	f.mu.Lock()
@@ -92,15 +88,18 @@ func (f *flights) wait(under *flight) bool {
 	return true
 }
 
-// name tells a flight what its link's record says, so that reports which name
-// the bearer the other way collapse as well.
-func (f *flights) name(mine *flight, generation uint64, fingerprint string) {
+// read tells a flight what its link's record says, so that reports which name the bearer
+// the other way collapse as well, and that its own message, of that time, was no mistake.
+// Both times are the server's.
+func (f *flights) read(mine *flight, l links.Link, storedAt time.Time) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if mine.generation == 0 && mine.fingerprint == fingerprint {
-		mine.generation = generation
+	if mine.generation == 0 && mine.fingerprint == l.Fingerprint {
+		mine.generation = l.Generation
 	}
-	if mine.fingerprint == "" && mine.generation == generation {
-		mine.fingerprint = fingerprint
+	if mine.fingerprint == "" && mine.generation == l.Generation {
+		mine.fingerprint = l.Fingerprint
 	}
+	there := l.Generation > mine.generation || l.Generation == mine.generation && l.CommittedAt.Before(storedAt)
+	mine.sure = mine.sure || there
 }

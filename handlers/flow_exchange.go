@@ -229,7 +229,7 @@ func (h *Handlers) saveExchange(ctx context.Context, j *flowJob, f consents.Flow
 	if err := h.keepSafe(ctx, s); err != nil {
 		return h.unfinished(j.job, err), false
 	}
-	h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
+	h.observeLatency(j.job)
 	h.Probe.at(StepAck, Before, j.addr)
 	return inbox.Done(), false
 }
@@ -241,7 +241,7 @@ func (h *Handlers) settleExchange(ctx context.Context, s saved) error {
 	if err := h.answer(ctx, s); err != nil {
 		return err
 	}
-	j := &flowJob{key: s.Flow, job: &job{addr: s.Address, storedAt: h.Clock(), trace: s.Trace, cause: s.Cause, trigger: links.Trigger{Timer: true}, locked: true}}
+	j := &flowJob{key: s.Flow, job: &job{addr: s.Address, trace: s.Trace, cause: s.Cause, trigger: links.Trigger{Timer: true}, locked: true}}
 	if v := h.turnsOfFlow(ctx, j); v.Kind != inbox.KindDone {
 		return errors.New("the consent is not applied yet")
 	}

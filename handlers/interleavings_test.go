@@ -134,6 +134,7 @@ func TestASlowWorkersOldTimerComesAfterANewerOne(t *testing.T) {
 
 func TestAFlightsOwnMessageIsRedeliveredToItsProcess(t *testing.T) {
 	in(t, "safe", func(w *world) {
+		w.sleep(time.Millisecond) // after the generation
 		a, b, m := w.process("a"), w.process("b"), w.report(1)
 		a.take(m).until("socket")
 		a.take(m)

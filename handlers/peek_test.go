@@ -13,7 +13,7 @@ var peekedLink = events.Address{Tenant: "default", Provider: "op", Link: "01JQ8Z
 func peeking() Inputs {
 	h := &Handlers{Config: Config{Metrics: NewMetrics(nil)}, known: newKnown(1000), flights: newFlights()}
 	h.known.learn(peekedLink, fact{generation: 2, stored: 2, armed: 2})
-	h.flights.take(peekedLink, &flight{generation: 2, reason: events.ReasonUnauthorized, done: make(chan struct{})})
+	h.flights.take(peekedLink, &flight{generation: 2, reason: events.ReasonUnauthorized, sure: true, done: make(chan struct{})})
 	return h.Inputs()
 }
 

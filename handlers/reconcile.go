@@ -140,7 +140,7 @@ func (r *Reconciler) wake(ctx context.Context, l links.Link) bool {
 	r.h.logger(l.Address).Info("a link was left open; taking it up", "status", l.Status, "due", l.Due)
 	r.h.Metrics.Scans.TakenUp.WithLabelValues(l.Provider).Inc()
 	v := r.h.due(context.WithoutCancel(ctx), &job{
-		addr: l.Address, storedAt: r.h.Clock(), cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
+		addr: l.Address, cause: events.CauseRenewal, trigger: links.Trigger{Timer: true},
 	})
 	return v.Kind == inbox.KindDone
 }

@@ -18,7 +18,7 @@ type job struct {
 	trigger  links.Trigger
 	trace    events.Trace
 	cause    events.Cause
-	storedAt time.Time // of the message, by the server's clock
+	storedAt time.Time // of the message, by the server's clock; zero where there is none
 	course   course    // what was decided last
 	again    bool      // an earlier delivery may have ended anywhere
 	locked   bool
@@ -244,7 +244,6 @@ func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdic
 	}
 	stored, err := get(ctx, j.addr)
 	if errors.Is(err, links.ErrNotFound) && !j.fresh {
-		h.flights.withdraw(j.flight) // as in future
 		stored, err = h.Store.Latest(ctx, j.addr)
 	}
 	switch {
@@ -259,7 +258,7 @@ func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdic
 		h.logger(j.addr).Warn("the link's record was not read; trying again", "err", err)
 		return stored, inbox.Later(h.Budget.LockRenew), false
 	}
-	h.flights.name(j.flight, stored.Link.Generation, stored.Link.Fingerprint)
+	h.flights.read(j.flight, stored.Link, j.storedAt)
 	h.Probe.at(StepRead, After, j.addr)
 	return stored, inbox.Verdict{}, true
 }
@@ -268,7 +267,6 @@ func (h *Handlers) read(ctx context.Context, j *job) (links.Stored, inbox.Verdic
 // follower may have answered. Asked where writes are decided, it is an error of
 // the reporter, and for good.
 func (h *Handlers) future(ctx context.Context, j *job) (inbox.Verdict, bool) {
-	h.flights.withdraw(j.flight) // before the read: whoever reports that generation later must not rest on this
 	latest, err := h.Store.Latest(ctx, j.addr)
 	switch {
 	case err != nil:

@@ -53,9 +53,17 @@ func (h *Handlers) save(ctx context.Context, j *job, c links.Claim, answer *prov
 	if err := h.keepSafe(ctx, s); err != nil {
 		return h.unfinished(j, err), false
 	}
-	h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
+	h.observeLatency(j)
 	h.Probe.at(StepAck, Before, j.addr)
 	return inbox.Done(), false
+}
+
+// observeLatency counts from when the input was stored; of what had none, there is nothing
+// to count from.
+func (h *Handlers) observeLatency(j *job) {
+	if !j.storedAt.IsZero() {
+		h.Metrics.Latency.WithLabelValues(j.addr.Provider).Observe(h.Clock().Sub(j.storedAt).Seconds())
+	}
 }
 
 // keepSafe spools an answer and settles it. What is not finished then is left to

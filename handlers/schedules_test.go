@@ -279,9 +279,34 @@ func TestAReportDoesNotCollapseIntoAMistake(t *testing.T) {
 	})
 }
 
+// TestAReportDoesNotCollapseIntoWhatWasAMistake: to b, which gets it meanwhile, a's report
+// is a dead letter. Once there is the generation that it names, a refreshes for it; but
+// after a's death nobody does.
+func TestAReportDoesNotCollapseIntoWhatWasAMistake(t *testing.T) {
+	in(t, "safe", func(w *world) {
+		a, b, early := w.process("a"), w.process("b"), w.report(2)
+		slow := a.take(early).until("get")
+		if v := b.take(early).end(); v.Kind != inbox.KindDead {
+			t.Fatalf("a generation that was not there: %+v", v)
+		}
+		w.sleep(time.Millisecond)
+		wantDone(t, b.take(w.report(1)).end())
+		slow.until("socket")
+		w.sleep(time.Millisecond)
+		live := w.report(2)
+		a.take(live)
+		if live.acked {
+			t.Error("a report rests on one that is a dead letter")
+		}
+		a.crash()
+		w.rest(b)
+		w.wantLink(links.Active, 3)
+	})
+}
+
 // TestAnUnknownOutcomeIsJudgedByTheStoresClock: b gives up what a has presented, and c
-// gets a timer of before. Whoever's clock is wrong, a's answer is waited for until its
-// deadline, and not longer.
+// gets a timer of before, and reconciles. Whoever's clock is wrong, a's answer is waited
+// for until its deadline, and not longer.
 func TestAnUnknownOutcomeIsJudgedByTheStoresClock(t *testing.T) {
 	for name, skew := range map[string]struct{ writer, reader time.Duration }{
 		"the reader's is ahead": {0, time.Hour}, "the writer's is ahead": {time.Hour, 0}, "the writer's is behind": {-time.Hour, 0},
@@ -292,6 +317,8 @@ func TestAnUnknownOutcomeIsJudgedByTheStoresClock(t *testing.T) {
 				slow := a.take(m).until("answer")
 				w.giveUp(b, m)
 				wantDone(t, c.take(w.broker.add("REGRANT_TIMER", events.Subjects{}.Due(theLink), nil, nil)).end())
+				w.wantLink(links.Uncertain, 1)
+				c.scan().end()
 				w.wantLink(links.Uncertain, 1)
 				if left := time.Until(w.link().AnswersUntil); left > w.budget.DeadlineOnce {
 					t.Errorf("an answer is waited for another %v", left)

@@ -55,12 +55,10 @@ func (s *simulation) reportNew() {
 }
 
 // hasten lets services, in half of the runs, report a generation when it is on its way,
-// and again when it is there. Nothing that is in hand is delivered again then: what has
-// collapsed into a report that another worker ends as a dead letter meanwhile is lost
-// with the worker whose flight it is.
+// and again when it is there.
 func (s *simulation) hasten() {
 	if s.hasty = len(s.processes) > 1 && s.random.IntN(2) == 0; s.hasty {
-		s.left, s.mistakes, s.again, s.exclusive, s.burst = max(s.left, 3), 3, 0, false, 1
+		s.left, s.mistakes, s.exclusive, s.burst = max(s.left, 3), 3, false, 1
 		s.doings = append(s.doings, doing{36, s.reportEarly}, doing{9, s.reportNew}, doing{18, func() { s.deliver(false) }}, doing{36, s.goOn})
 	}
 }

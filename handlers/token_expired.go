@@ -38,6 +38,7 @@ func (h *Handlers) tokenExpired(ctx context.Context, a events.Address, e event.E
 	}
 	first := replayedFrom(m)
 	mine := &flight{generation: data.Generation, fingerprint: data.Fingerprint, reason: data.Reason, done: make(chan struct{})}
+	mine.sure = data.Generation <= h.known.of(a).generation // 0: a fingerprint is of what there was
 	if !first.IsZero() {
 		mine.reason = "" // what is heard already begins nothing: no report of now may rest on it
 	}

@@ -118,9 +118,14 @@ var ofRefresh = []mutation{
 		pkg: handlersPkg, test: "TestALiveReportDoesNotCollapseIntoAReplay",
 	},
 	{
-		name: "no report collapses into a mistake", file: "handlers/run.go",
-		from: "	h.flights.withdraw(j.flight) // before the read", to: "	// before the read",
+		name: "no report collapses into a mistake", file: "handlers/flights.go",
+		from: "	if !f.sure || f.reason", to: "	if f.reason",
 		pkg: handlersPkg, test: "TestAReportDoesNotCollapseIntoAMistake",
+	},
+	{
+		name: "no report collapses into what was a mistake", file: "handlers/flights.go",
+		from: " && l.CommittedAt.Before(storedAt)\n", to: "\n",
+		pkg: handlersPkg, test: "TestAReportDoesNotCollapseIntoWhatWasAMistake",
 	},
 	{
 		name: "the spool file stays until the outbox is confirmed", model: "W_SPOOLEARLY", file: "handlers/save.go",
