@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/regrant/regrant/events"
@@ -60,24 +61,53 @@ func (f *finisher) arm(ctx context.Context, l links.Link, rearm bool) error {
 	})
 }
 
-// publish brings the outbox to the stream, each entry only after the one before
-// it is confirmed.
+// catchUp publishes what others left in the outbox, if they did. The timer that goes with
+// it comes first here too: whoever hears of an event acks the report whose redelivery
+// would have armed it.
+func (f *finisher) catchUp(ctx context.Context, l links.Link) error {
+	owed, err := f.owed(ctx, l, everythingMayBeStored)
+	if err != nil || len(owed) == 0 {
+		return err
+	}
+	if err := f.arm(ctx, l, false); err != nil {
+		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
+	}
+	return f.send(ctx, l, owed)
+}
+
+// publish brings the outbox to the stream.
 func (f *finisher) publish(ctx context.Context, l links.Link, unsent uint64) error {
+	owed, err := f.owed(ctx, l, unsent)
+	if err != nil {
+		return err
+	}
+	return f.send(ctx, l, owed)
+}
+
+// owed are the entries of the outbox that are not known to be stored, after a look at the
+// stream where memory does not know and an earlier one may be.
+func (f *finisher) owed(ctx context.Context, l links.Link, unsent uint64) ([]links.Entry, error) {
 	stored := f.known.of(l.Address).stored
 	if len(l.Outbox) == 0 || stored >= l.EventNumber {
-		return nil
+		return nil, nil
 	}
 	if l.Outbox[0].Number < unsent {
 		last, err := f.Outputs.Last(ctx, l.Address)
 		if err != nil {
-			return fmt.Errorf("look up the last event of link %s: %w", l.Address, err)
+			return nil, fmt.Errorf("look up the last event of link %s: %w", l.Address, err)
 		}
 		stored = max(stored, last)
 	}
-	for _, entry := range l.Outbox {
-		if entry.Number <= stored {
-			continue
-		}
+	from := slices.IndexFunc(l.Outbox, func(e links.Entry) bool { return e.Number > stored })
+	if from < 0 {
+		return nil, nil
+	}
+	return l.Outbox[from:], nil
+}
+
+// send publishes each entry only after the one before it is confirmed.
+func (f *finisher) send(ctx context.Context, l links.Link, owed []links.Entry) error {
+	for _, entry := range owed {
 		if err := f.publishEntry(ctx, l.Address, entry); err != nil {
 			return fmt.Errorf("publish event %d of link %s: %w", entry.Number, l.Address, err)
 		}

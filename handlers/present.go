@@ -77,18 +77,14 @@ func (h *Handlers) refresh(ctx context.Context, j *job, c links.Claim, r provide
 
 // settleOutbox keeps the outbox short: entries that this process does not know
 // to be stored are looked up, and published if they are not, before the record
-// grows again. The timer that goes with them comes first: whoever hears of them acks
-// the report whose redelivery would have armed it.
+// grows again.
 func (h *Handlers) settleOutbox(ctx context.Context, j *job, l links.Link) (inbox.Verdict, bool) {
 	if len(l.Outbox) == 0 || h.known.of(l.Address).stored >= l.EventNumber {
 		return inbox.Verdict{}, true
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.Budget.Recovery)
 	defer cancel()
-	if err := h.fin.arm(ctx, l, false); err != nil {
-		return h.unfinished(j, err), false
-	}
-	if err := h.fin.publish(ctx, l, everythingMayBeStored); err != nil {
+	if err := h.fin.catchUp(ctx, l); err != nil {
 		return h.unfinished(j, err), false
 	}
 	h.known.learn(l.Address, fact{stored: l.EventNumber})

@@ -140,7 +140,7 @@ var ofRefresh = []mutation{
 	},
 	{
 		name: "every entry of the outbox, in order", model: "W_OUTORDER", file: "handlers/finish.go",
-		from: "range l.Outbox {", to: "range l.Outbox[len(l.Outbox)-1:] {",
+		from: "range owed {", to: "range owed[max(0, len(owed)-1):] {",
 		pkg: handlersPkg, test: "TestAnUncertainVerdictThenTheLateCommitAndACrashBeforeItsOutbox",
 	},
 	{
