@@ -40,10 +40,14 @@ func (p *process) ask(in api.Token) *asked {
 }
 
 // useServed is what a service does: it asks for a bearer of some generation, waits
-// for it if need be, and sends it to the provider.
+// for it if need be, and sends it to the provider. One at a time: which of two that are
+// woken together makes the reading that they share is not drawn by a seed.
 func (p *process) useServed(least uint64) {
+	if p.asker != nil && !p.asker.done {
+		return
+	}
 	wait := float64(30) - float64(len(p.w.tasks)%100)/10 // no two are woken by one moment's end
-	p.start(nil, func(ctx context.Context) {
+	p.asker = p.start(nil, func(ctx context.Context) {
 		out, err := p.h.Token(ctx, theLink, api.Token{MinGeneration: least, Wait: wait})
 		if err != nil {
 			return

@@ -138,6 +138,7 @@ type process struct {
 	fed  int           // stored events that its feed has shown it
 	// heard is the newest generation among those.
 	heard uint64
+	asker *task // of useServed
 	// end, if set, ends what the process runs beside its tasks.
 	end func()
 }
