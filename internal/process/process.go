@@ -115,9 +115,21 @@ func (r *run) awaitReady() error {
 	case <-r.output.seen:
 		return nil
 	case <-r.exited:
+		if r.saidReady() {
+			return nil // and ended since
+		}
 		return fmt.Errorf("ended before it was ready: %w; it said:\n%s", r.err, r.output.text())
 	case <-limit.C:
 		return fmt.Errorf("not ready within %v; it said:\n%s", startLimit, r.output.text())
+	}
+}
+
+func (r *run) saidReady() bool {
+	select {
+	case <-r.output.seen:
+		return true
+	default:
+		return false
 	}
 }
 
