@@ -40,7 +40,7 @@ func (f *finisher) finish(ctx context.Context, l links.Link, unsent uint64, rear
 	ctx, cancel := context.WithTimeout(ctx, f.Limit)
 	defer cancel()
 	if err := f.arm(ctx, l, rearm); err != nil {
-		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
+		return err
 	}
 	if err := f.publish(ctx, l, unsent); err != nil {
 		return err
@@ -56,9 +56,13 @@ func (f *finisher) arm(ctx context.Context, l links.Link, rearm bool) error {
 	if at.IsZero() || (!rearm && f.known.of(l.Address).armed >= l.DueNumber) {
 		return nil
 	}
-	return f.Probe.around(StepTimer, l.Address, func() error {
+	err := f.Probe.around(StepTimer, l.Address, func() error {
 		return f.Timers.Arm(ctx, l.Address, l.DueNumber, at)
 	})
+	if err != nil {
+		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
+	}
+	return nil
 }
 
 // catchUp publishes what others left in the outbox, if they did. The timer that goes with
@@ -70,7 +74,7 @@ func (f *finisher) catchUp(ctx context.Context, l links.Link) error {
 		return err
 	}
 	if err := f.arm(ctx, l, false); err != nil {
-		return fmt.Errorf("arm timer of link %s: %w", l.Address, err)
+		return err
 	}
 	return f.send(ctx, l, owed)
 }

@@ -63,7 +63,7 @@ func (h *Handlers) withoutHold(ctx context.Context, j *flowJob, l links.Link, d 
 			return h.unfinished(j.job, err)
 		}
 	}
-	h.logger(j.addr).Info("a decision is without effect", "reason", d.Reason)
+	h.logger(j.addr).Info("a decision is without effect", "event", id, "reason", d.Reason)
 	return h.finishRead(ctx, j.job, l, d)
 }
 

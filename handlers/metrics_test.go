@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -41,14 +42,31 @@ func TestPresentationsAreCountedWhereTheirGenerationEnds(t *testing.T) {
 	}
 }
 
+// What a reconciler takes up was stored at no time that one could count from.
+func TestALatencyIsCountedFromAReport(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	now := time.Now()
+	h := &Handlers{Config: Config{Metrics: NewMetrics(reg), Clock: func() time.Time { return now }}}
+	h.observeLatency(&job{storedAt: now.Add(-2 * time.Second)})
+	h.observeLatency(&job{})
+	if count, sum := histogram(t, reg, "regrant_report_to_rotated_seconds"); count != 1 || sum != 2 {
+		t.Errorf("%d observations of %v s together, want one of 2", count, sum)
+	}
+}
+
 func perExpiry(t *testing.T, reg *prometheus.Registry) (count uint64, sum float64) {
+	t.Helper()
+	return histogram(t, reg, "regrant_presentations_per_expiry")
+}
+
+func histogram(t *testing.T, reg *prometheus.Registry, name string) (count uint64, sum float64) {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range families {
-		if f.GetName() == "regrant_presentations_per_expiry" {
+		if f.GetName() == name {
 			h := f.GetMetric()[0].GetHistogram()
 			return h.GetSampleCount(), h.GetSampleSum()
 		}
